@@ -1,0 +1,59 @@
+package dev.quern.kernels;
+
+/**
+ * The inner loops, each with a scalar definition ({@code ScalarKernels}) and a vector version
+ * ({@code VectorKernels}) held equal by tests at every length and vector width.
+ *
+ * <p>Activations are float32 in heap arrays. Methods write only the ranges they name and allocate
+ * nothing.
+ */
+public interface Kernels {
+
+  /**
+   * Walsh–Hadamard transform in place, x ← H x / √n; orthonormal, so it is its own inverse.
+   *
+   * @param n block length in elements, a power of two
+   * @throws IllegalArgumentException if n is not a power of two
+   */
+  void hadamard(float[] x, int offset, int n);
+
+  /**
+   * Rows [64·firstTile, min(64·endTile, rows)) of y = W x for one vector.
+   *
+   * @param x read in [xOffset, xOffset + cols); columns padded beyond cols count as 0
+   * @param y written in [yOffset + 64·firstTile, yOffset + min(64·endTile, rows))
+   */
+  void gemv(Matrix w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset);
+
+  /**
+   * Dequantizes columns [firstCol, endCol) of a tile of 64 rows, column by column: panel[64·(c −
+   * firstCol) + r]. Rows beyond the matrix are written as 0.
+   *
+   * @param firstCol a multiple of {@link TileLayout#RUN_COLS}
+   * @param endCol at most cols
+   */
+  void dequantize(Matrix w, int tile, int firstCol, int endCol, float[] panel);
+
+  /**
+   * Σ a[i] b[i]; the vector version sums in lanes, so it differs from the scalar one by rounding.
+   */
+  float dot(float[] a, int aOffset, float[] b, int bOffset, int n);
+
+  /** y ← y + scale · x. */
+  void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n);
+
+  /** out ← x / √(mean(x²) + epsilon) · weight (RMSNorm); out may be x. */
+  void rmsNorm(
+      float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n);
+
+  /** x ← exp(x − max) / Σ exp(x − max), in place. */
+  void softmax(float[] x, int offset, int n);
+
+  /** gate ← silu(gate) · up, elementwise, in place in gate (SwiGLU). */
+  void swiGlu(float[] gate, int gateOffset, float[] up, int upOffset, int n);
+
+  /** The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one. */
+  static Kernels best() {
+    throw new UnsupportedOperationException("kernels are being written");
+  }
+}

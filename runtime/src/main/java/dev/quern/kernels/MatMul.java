@@ -1,0 +1,49 @@
+package dev.quern.kernels;
+
+/**
+ * Products of weight matrices with batches of vectors, over a fixed set of threads. Results do not
+ * depend on how many.
+ *
+ * <p>Products are collected with {@link #add} and run together in one parallel region by {@link
+ * #run}; a batch of few vectors runs the decode kernel per vector, a larger one dequantizes a tile
+ * once and multiplies it with all of them. Nothing is allocated once buffers have grown to the
+ * shapes in use.
+ */
+public interface MatMul extends AutoCloseable {
+
+  /**
+   * Adds y[yOffset + t·yStride + r] = Σ_c W[r, c] x[xOffset + t·xStride + c] for t in [0, vectors),
+   * r in [0, rows). Nothing is read or written before {@link #run}.
+   */
+  void add(
+      Matrix w,
+      float[] x,
+      int xOffset,
+      int xStride,
+      int vectors,
+      float[] y,
+      int yOffset,
+      int yStride);
+
+  /**
+   * Computes all added products, then forgets them. Products of one run must not read what another
+   * writes.
+   */
+  void run();
+
+  /**
+   * The threads, for other work that splits into independent pieces: attention heads, rows to
+   * rotate.
+   */
+  Workers workers();
+
+  @Override
+  void close();
+
+  /**
+   * @param threads at least 1; the calling thread is one of them
+   */
+  static MatMul create(Kernels kernels, int threads) {
+    throw new UnsupportedOperationException("kernels are being written");
+  }
+}
