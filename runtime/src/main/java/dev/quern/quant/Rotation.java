@@ -1,14 +1,42 @@
 package dev.quern.quant;
 
-/** Randomised Hadamard rotation of an input vector; being written. */
-public final class Rotation {
-  private final int length;
+import dev.quern.kernels.Kernels;
+import java.util.Arrays;
 
-  private Rotation(int length) {
+/**
+ * Randomised Hadamard rotation of the input of a linear map: x′ = H(s ∘ x) with random signs s and
+ * an orthonormal H, so that W x = W′ x′ for W′ = W diag(s) Hᵀ, whose entries are close to normal
+ * whatever W looks like.
+ *
+ * <p>H is block-diagonal. A block has the largest length that divides the width and is 2^k or m·2^k
+ * with m = 12, 20 or 28; there H = H_m ⊗ H_(2^k) / √(m·2^k). Bit n mod 64 of word ⌊n/64⌋ of the
+ * stream {@link CounterRandom} with key(seed, layer, input ordinal) is 1 where s[n] = −1.
+ *
+ * <p>Immutable; one object serves all threads.
+ */
+public final class Rotation {
+  private static final int[] ORDERS = {1, 12, 20, 28};
+
+  private final float[] signs;
+  private final int length;
+  private final int order;
+  private final int power;
+  private final float[] hadamard;
+  private final Kernels kernels;
+
+  private Rotation(int length, float[] signs, int order, int power) {
     this.length = length;
+    this.signs = signs;
+    this.order = order;
+    this.power = power;
+    this.hadamard = order == 1 ? new float[] {1} : HadamardMatrix.ofOrder(order);
+    this.kernels = Kernels.best();
   }
 
-  /** Which input of a layer a rotation belongs to; maps that read the same input share it. */
+  /**
+   * Which input of a layer a rotation belongs to; maps that read the same input share it. The order
+   * is part of the format: append only.
+   */
   public enum Input {
     /** q, k, v. */
     ATTENTION,
@@ -24,34 +52,111 @@ public final class Rotation {
     EMBEDDING,
     /** The head's input. */
     HEAD,
-    /** The QJL residual's second rotation. */
+    /** The QJL residual's second rotation: see {@link #residual}. */
     RESIDUAL
   }
 
   /** The identity; {@link #apply} does nothing. */
   public static Rotation none(int length) {
-    return new Rotation(length);
+    return new Rotation(length, new float[0], 1, 1);
   }
 
   /**
-   * The rotation that seed, layer (−1 outside layers) and input determine; equal arguments give
-   * equal rotations.
+   * The rotation that seed, layer and input determine; equal arguments give equal rotations.
+   *
+   * @param layer −1 for embedding and head
    */
   public static Rotation hadamard(long seed, int layer, Input input, int length) {
-    throw new UnsupportedOperationException("being written");
+    return of(CounterRandom.key(seed, layer, input.ordinal()), length);
+  }
+
+  /** The second rotation, for the QJL residual of maps that read this input. */
+  public static Rotation residual(long seed, int layer, Input input, int length) {
+    return of(CounterRandom.key(seed, layer, input.ordinal(), Input.RESIDUAL.ordinal()), length);
+  }
+
+  private static Rotation of(long key, int length) {
+    float[] signs = new float[length];
+    for (int i = 0; i < length; i++) {
+      boolean negative = (CounterRandom.word(key, i / Long.SIZE) >>> (i % Long.SIZE) & 1) != 0;
+      signs[i] = negative ? -1 : 1;
+    }
+    int bestOrder = 1;
+    int bestPower = 1;
+    for (int order : ORDERS) {
+      if (length % order == 0) {
+        int power = Integer.lowestOneBit(length / order);
+        if (order * power > bestOrder * bestPower) {
+          bestOrder = order;
+          bestPower = power;
+        }
+      }
+    }
+    return new Rotation(length, signs, bestOrder, bestPower);
   }
 
   public boolean isNone() {
-    return true;
+    return signs.length == 0;
   }
 
   public int length() {
     return length;
   }
 
+  /** Length of a diagonal block; 1 for the identity. */
+  public int blockLength() {
+    return order * power;
+  }
+
   /** x ← H (s ∘ x), in place in [offset, offset + length). */
-  public void apply(float[] x, int offset) {}
+  public void apply(float[] x, int offset) {
+    if (isNone()) {
+      return;
+    }
+    multiplySigns(x, offset);
+    transform(x, offset, false);
+  }
 
   /** x ← s ∘ (Hᵀ x), in place: undoes {@link #apply}. */
-  public void invert(float[] x, int offset) {}
+  public void invert(float[] x, int offset) {
+    if (isNone()) {
+      return;
+    }
+    transform(x, offset, true);
+    multiplySigns(x, offset);
+  }
+
+  private void multiplySigns(float[] x, int offset) {
+    for (int i = 0; i < length; i++) {
+      x[offset + i] *= signs[i];
+    }
+  }
+
+  /** H_(2^k) within each run of 2^k, then H_m across the runs of a block; the two commute. */
+  private void transform(float[] x, int offset, boolean transposed) {
+    if (power > 1) {
+      for (int run = 0; run < length; run += power) {
+        kernels.hadamard(x, offset + run, power);
+      }
+    }
+    if (order > 1) {
+      // The few widths that need it pay one buffer of a block per call; powers of two pay nothing.
+      float[] mixed = new float[order * power];
+      for (int block = 0; block < length; block += mixed.length) {
+        mix(x, offset + block, mixed, transposed);
+      }
+    }
+  }
+
+  private void mix(float[] x, int offset, float[] mixed, boolean transposed) {
+    float scale = (float) (1 / Math.sqrt(order));
+    Arrays.fill(mixed, 0);
+    for (int i = 0; i < order; i++) {
+      for (int j = 0; j < order; j++) {
+        float h = hadamard[transposed ? j * order + i : i * order + j] * scale;
+        kernels.axpy(h, x, offset + j * power, mixed, i * power, power);
+      }
+    }
+    System.arraycopy(mixed, 0, x, offset, mixed.length);
+  }
 }
