@@ -7,7 +7,7 @@ package dev.quern.kernels;
  * <p>Activations are float32 in heap arrays. Methods write only the ranges they name and allocate
  * nothing.
  */
-public interface Kernels {
+public sealed interface Kernels permits ScalarKernels {
 
   /**
    * Walsh–Hadamard transform in place, x ← H x / √n; orthonormal, so it is its own inverse.
@@ -35,6 +35,15 @@ public interface Kernels {
   void dequantize(Matrix w, int tile, int firstCol, int endCol, float[] panel);
 
   /**
+   * sums[64·t + r] += Σ_c panel[64·c + r] · x[xOffset + t·xStride + c] for t in [0, vectors), r in
+   * [0, 64): a dequantized tile times a batch.
+   *
+   * @param panel as {@link #dequantize} writes it, 64 · columns values
+   */
+  void multiplyPanel(
+      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums);
+
+  /**
    * Σ a[i] b[i]; the vector version sums in lanes, so it differs from the scalar one by rounding.
    */
   float dot(float[] a, int aOffset, float[] b, int bOffset, int n);
@@ -46,14 +55,25 @@ public interface Kernels {
   void rmsNorm(
       float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n);
 
-  /** x ← exp(x − max) / Σ exp(x − max), in place. */
+  /** x ← exp(x − max) / Σ exp(x − max), in place; at least one x must be finite. */
   void softmax(float[] x, int offset, int n);
 
   /** gate ← silu(gate) · up, elementwise, in place in gate (SwiGLU). */
   void swiGlu(float[] gate, int gateOffset, float[] up, int upOffset, int n);
 
-  /** The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one. */
+  /**
+   * The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one.
+   *
+   * @throws IllegalArgumentException if the property has another value
+   */
   static Kernels best() {
-    throw new UnsupportedOperationException("kernels are being written");
+    String choice = System.getProperty("quern.kernels", "vector");
+    return switch (choice) {
+      case "scalar" -> new ScalarKernels();
+      case "vector" -> new ScalarKernels();
+      default ->
+          throw new IllegalArgumentException(
+              "-Dquern.kernels: expected scalar or vector, found " + choice);
+    };
   }
 }

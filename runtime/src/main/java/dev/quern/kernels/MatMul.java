@@ -44,6 +44,6 @@ public interface MatMul extends AutoCloseable {
    * @param threads at least 1; the calling thread is one of them
    */
   static MatMul create(Kernels kernels, int threads) {
-    throw new UnsupportedOperationException("kernels are being written");
+    return new TiledMatMul(kernels, Workers.create(threads));
   }
 }

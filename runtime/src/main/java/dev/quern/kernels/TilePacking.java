@@ -14,6 +14,9 @@ public final class TilePacking {
   static final ValueLayout.OfShort LE_SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+  static final ValueLayout.OfFloat LE_FLOAT =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   private static final int TILE_ROWS = TileLayout.TILE_ROWS;
   private static final int RUN_COLS = TileLayout.RUN_COLS;
   private static final int QUARTER_ROWS = 16;

@@ -18,6 +18,13 @@ public interface Workers extends AutoCloseable {
   @Override
   void close();
 
+  /**
+   * @param threads at least 1; the calling thread is one of them
+   */
+  static Workers create(int threads) {
+    return new SpinningWorkers(threads);
+  }
+
   /** One piece of work. */
   @FunctionalInterface
   interface Task {

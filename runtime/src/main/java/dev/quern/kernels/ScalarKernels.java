@@ -1,0 +1,148 @@
+package dev.quern.kernels;
+
+import static dev.quern.kernels.TileLayout.TILE_ROWS;
+
+/** The definition: one obvious loop per method, sums in double. */
+public final class ScalarKernels implements Kernels {
+
+  @Override
+  public void hadamard(float[] x, int offset, int n) {
+    checkPowerOfTwo(n);
+    for (int half = 1; half < n; half *= 2) {
+      for (int block = offset; block < offset + n; block += 2 * half) {
+        butterflies(x, block, half);
+      }
+    }
+    float scale = hadamardScale(n);
+    for (int i = offset; i < offset + n; i++) {
+      x[i] *= scale;
+    }
+  }
+
+  static void checkPowerOfTwo(int n) {
+    if (Integer.bitCount(n) != 1 || n < 1) {
+      throw new IllegalArgumentException("Hadamard length: expected a power of two, found " + n);
+    }
+  }
+
+  static float hadamardScale(int n) {
+    return (float) (1 / Math.sqrt(n));
+  }
+
+  /** (a, b) ← (a + b, a − b) for the pairs (block + i, block + half + i), i in [0, half). */
+  static void butterflies(float[] x, int block, int half) {
+    for (int i = block; i < block + half; i++) {
+      float a = x[i];
+      float b = x[i + half];
+      x[i] = a + b;
+      x[i + half] = a - b;
+    }
+  }
+
+  @Override
+  public void gemv(
+      Matrix w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset) {
+    int endRow = Math.min(TILE_ROWS * endTile, w.rows());
+    for (int row = TILE_ROWS * firstTile; row < endRow; row++) {
+      double sum = 0;
+      for (int col = 0; col < w.cols(); col++) {
+        sum += (double) weight(w, row, col) * x[xOffset + col];
+      }
+      y[yOffset + row] = (float) sum;
+    }
+  }
+
+  @Override
+  public void dequantize(Matrix w, int tile, int firstCol, int endCol, float[] panel) {
+    for (int col = firstCol; col < endCol; col++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        int row = TILE_ROWS * tile + r;
+        panel[TILE_ROWS * (col - firstCol) + r] = row < w.rows() ? weight(w, row, col) : 0;
+      }
+    }
+  }
+
+  private static float weight(Matrix w, int row, int col) {
+    return switch (w) {
+      case Matrix.Packed packed -> TilePacking.weight(packed, row, col);
+      case Matrix.Dense dense -> weight(dense, row, col);
+    };
+  }
+
+  private static float weight(Matrix.Dense w, int row, int col) {
+    long at = ((long) row * w.cols() + col) * w.element().bytes();
+    return switch (w.element()) {
+      case F32 -> w.data().get(TilePacking.LE_FLOAT, at);
+      case F16 -> Float.float16ToFloat(w.data().get(TilePacking.LE_SHORT, at));
+      case BF16 -> Float.intBitsToFloat(w.data().get(TilePacking.LE_SHORT, at) << 16);
+    };
+  }
+
+  @Override
+  public void multiplyPanel(
+      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums) {
+    for (int t = 0; t < vectors; t++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        double sum = sums[TILE_ROWS * t + r];
+        for (int c = 0; c < columns; c++) {
+          sum += (double) panel[TILE_ROWS * c + r] * x[xOffset + t * xStride + c];
+        }
+        sums[TILE_ROWS * t + r] = (float) sum;
+      }
+    }
+  }
+
+  @Override
+  public float dot(float[] a, int aOffset, float[] b, int bOffset, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+      sum += (double) a[aOffset + i] * b[bOffset + i];
+    }
+    return (float) sum;
+  }
+
+  @Override
+  public void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    for (int i = 0; i < n; i++) {
+      y[yOffset + i] = Math.fma(scale, x[xOffset + i], y[yOffset + i]);
+    }
+  }
+
+  @Override
+  public void rmsNorm(
+      float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n) {
+    double squares = 0;
+    for (int i = 0; i < n; i++) {
+      squares += (double) x[xOffset + i] * x[xOffset + i];
+    }
+    float scale = (float) (1 / Math.sqrt(squares / n + epsilon));
+    for (int i = 0; i < n; i++) {
+      out[outOffset + i] = x[xOffset + i] * scale * weight[i];
+    }
+  }
+
+  @Override
+  public void softmax(float[] x, int offset, int n) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int i = offset; i < offset + n; i++) {
+      max = Math.max(max, x[i]);
+    }
+    double sum = 0;
+    for (int i = offset; i < offset + n; i++) {
+      x[i] = (float) Math.exp(x[i] - max);
+      sum += x[i];
+    }
+    float scale = (float) (1 / sum);
+    for (int i = offset; i < offset + n; i++) {
+      x[i] *= scale;
+    }
+  }
+
+  @Override
+  public void swiGlu(float[] gate, int gateOffset, float[] up, int upOffset, int n) {
+    for (int i = 0; i < n; i++) {
+      double g = gate[gateOffset + i];
+      gate[gateOffset + i] = (float) (g / (1 + Math.exp(-g)) * up[upOffset + i]);
+    }
+  }
+}

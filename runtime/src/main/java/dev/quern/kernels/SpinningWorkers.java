@@ -1,0 +1,189 @@
+package dev.quern.kernels;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Daemon threads that wait for the next task by spinning shortly, then parking. Between the
+ * products of one token the gaps are a few microseconds, where waking a parked thread would cost
+ * tens.
+ */
+final class SpinningWorkers implements Workers {
+  private static final long SPIN_NANOS = 50_000;
+  private static final int SPINS_PER_CLOCK_READ = 64;
+
+  private final Helper[] helpers;
+
+  /** Pieces of the current task that nobody has taken yet begin here. */
+  private final AtomicInteger nextPiece = new AtomicInteger();
+
+  private final AtomicInteger helpersAtWork = new AtomicInteger();
+
+  // Written by the caller before it raises the epoch, read by helpers after they have seen it.
+  private Task task;
+  private int pieces;
+  private volatile int epoch;
+  private volatile Throwable failure;
+  private volatile boolean closed;
+  private volatile Thread waitingCaller;
+
+  SpinningWorkers(int threads) {
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads: expected at least 1, found " + threads);
+    }
+    helpers = new Helper[threads - 1];
+    for (int i = 0; i < helpers.length; i++) {
+      helpers[i] = new Helper(i + 1);
+      helpers[i].start();
+    }
+  }
+
+  @Override
+  public int threads() {
+    return helpers.length + 1;
+  }
+
+  @Override
+  public synchronized void run(int pieces, Task task) {
+    if (closed) {
+      throw new IllegalStateException("workers are closed");
+    }
+    if (this.task != null) {
+      throw new IllegalStateException("a piece of work cannot start another task");
+    }
+    this.task = task;
+    this.pieces = pieces;
+    failure = null;
+    nextPiece.set(0);
+    boolean shared = pieces > 1 && helpers.length > 0;
+    if (shared) {
+      helpersAtWork.set(helpers.length);
+      raiseEpoch();
+    }
+    work(0);
+    if (shared) {
+      awaitHelpers();
+    }
+    this.task = null;
+    Throwable thrown = failure;
+    if (thrown != null) {
+      failure = null;
+      rethrow(thrown);
+    }
+  }
+
+  @SuppressWarnings("NonAtomicVolatileUpdate") // only under the lock of run() and close()
+  private void raiseEpoch() {
+    epoch++;
+    for (Helper helper : helpers) {
+      if (helper.parked) {
+        LockSupport.unpark(helper);
+      }
+    }
+  }
+
+  private void work(int thread) {
+    try {
+      for (int piece = nextPiece.getAndIncrement();
+          piece < pieces;
+          piece = nextPiece.getAndIncrement()) {
+        task.run(piece, thread);
+      }
+    } catch (Throwable thrown) {
+      failure = thrown;
+      nextPiece.set(pieces); // what nobody has begun is dropped
+    }
+  }
+
+  private void awaitHelpers() {
+    long deadline = System.nanoTime() + SPIN_NANOS;
+    while (helpersAtWork.get() > 0) {
+      if (spinUntil(deadline)) {
+        waitingCaller = Thread.currentThread();
+        while (helpersAtWork.get() > 0) {
+          LockSupport.park(this);
+        }
+        waitingCaller = null;
+      }
+    }
+  }
+
+  /** Spins a little; true once the deadline has passed. */
+  private static boolean spinUntil(long deadline) {
+    for (int i = 0; i < SPINS_PER_CLOCK_READ; i++) {
+      Thread.onSpinWait();
+    }
+    return System.nanoTime() - deadline > 0;
+  }
+
+  private static void rethrow(Throwable thrown) {
+    switch (thrown) {
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      default -> throw new IllegalStateException("a piece of work failed", thrown);
+    }
+  }
+
+  /** Ends the threads and waits for them. */
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    raiseEpoch();
+    boolean interrupted = false;
+    for (Helper helper : helpers) {
+      while (helper.isAlive()) {
+        try {
+          helper.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private final class Helper extends Thread {
+    private final int index;
+    private volatile boolean parked;
+
+    Helper(int index) {
+      super("quern-worker-" + index);
+      this.index = index;
+      setDaemon(true);
+    }
+
+    @Override
+    public void run() {
+      int seen = 0;
+      while (true) {
+        awaitEpochAfter(seen);
+        seen = epoch;
+        if (closed) {
+          return;
+        }
+        work(index);
+        if (helpersAtWork.decrementAndGet() == 0 && waitingCaller != null) {
+          LockSupport.unpark(waitingCaller);
+        }
+      }
+    }
+
+    private void awaitEpochAfter(int seen) {
+      long deadline = System.nanoTime() + SPIN_NANOS;
+      while (epoch == seen) {
+        if (spinUntil(deadline)) {
+          parked = true;
+          while (epoch == seen) { // read after parked is set: raiseEpoch() sees one or we the other
+            LockSupport.park(SpinningWorkers.this);
+          }
+          parked = false;
+        }
+      }
+    }
+  }
+}

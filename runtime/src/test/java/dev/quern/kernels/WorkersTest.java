@@ -1,0 +1,107 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class WorkersTest {
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void everyPieceRunsOnceInEveryTask(int threads) {
+    try (Workers workers = Workers.create(threads)) {
+      for (int pieces = 0; pieces < 200; pieces++) {
+        int[] runs = new int[pieces];
+        workers.run(
+            pieces,
+            (piece, thread) -> {
+              assertTrue(thread >= 0 && thread < threads);
+              runs[piece]++;
+            });
+        int[] once = new int[pieces];
+        Arrays.fill(once, 1);
+        assertArrayEquals(once, runs);
+      }
+    }
+  }
+
+  /** Longer than the spin, so that helpers and caller both park and must be woken. */
+  @Test
+  void workContinuesAfterAPause() throws InterruptedException {
+    try (Workers workers = Workers.create(3)) {
+      for (int round = 0; round < 20; round++) {
+        Thread.sleep(1);
+        int[] runs = new int[8];
+        workers.run(
+            8,
+            (piece, thread) -> {
+              sleep(piece % 3);
+              runs[piece]++;
+            });
+        assertArrayEquals(new int[] {1, 1, 1, 1, 1, 1, 1, 1}, runs);
+      }
+    }
+  }
+
+  private static void sleep(int millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void exceptionOfAPieceReachesTheCallerAndTheNextTaskRuns() {
+    try (Workers workers = Workers.create(2)) {
+      IllegalStateException thrown =
+          assertThrows(
+              IllegalStateException.class,
+              () ->
+                  workers.run(
+                      100,
+                      (piece, thread) -> {
+                        if (piece == 70) {
+                          throw new IllegalStateException("piece 70");
+                        }
+                      }));
+      assertEquals("piece 70", thrown.getMessage());
+      int[] runs = new int[50];
+      workers.run(50, (piece, thread) -> runs[piece]++);
+      assertEquals(50, Arrays.stream(runs).sum());
+    }
+  }
+
+  @Test
+  void closeEndsTheThreads() {
+    Workers workers = Workers.create(3);
+    Set<Thread> seen = ConcurrentHashMap.newKeySet();
+    workers.run(
+        64,
+        (piece, thread) -> {
+          sleep(1);
+          seen.add(Thread.currentThread());
+        });
+    workers.close();
+    seen.remove(Thread.currentThread());
+    for (Thread thread : seen) {
+      assertFalse(thread.isAlive(), thread.getName());
+    }
+    assertEquals(2, seen.size());
+    assertThrows(IllegalStateException.class, () -> workers.run(1, (piece, thread) -> {}));
+  }
+
+  @Test
+  void noThreadsAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> Workers.create(0));
+  }
+}
