@@ -1,0 +1,145 @@
+package dev.quern.format;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.zip.CRC32C;
+
+/**
+ * Reads a binary file front to back, little-endian, and knows where it is when something is wrong.
+ */
+final class FileCursor implements Closeable {
+  private static final int CHUNK_BYTES = 1 << 16;
+
+  private final Path file;
+  private final FileChannel channel;
+  private final long fileBytes;
+  private final ByteBuffer buffer = ByteBuffer.allocate(8192).order(ByteOrder.LITTLE_ENDIAN);
+
+  private FileCursor(Path file, FileChannel channel) throws IOException {
+    this.file = file;
+    this.channel = channel;
+    this.fileBytes = channel.size();
+    buffer.limit(0);
+  }
+
+  static FileCursor open(Path file) throws IOException {
+    FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+    try {
+      return new FileCursor(file, channel);
+    } catch (Throwable e) {
+      channel.close();
+      throw e;
+    }
+  }
+
+  long fileBytes() {
+    return fileBytes;
+  }
+
+  /** Of the next byte to read. */
+  long position() throws IOException {
+    return channel.position() - buffer.remaining();
+  }
+
+  long remaining() throws IOException {
+    return fileBytes - position();
+  }
+
+  int readUnsignedByte() throws IOException {
+    require(Byte.BYTES);
+    return Byte.toUnsignedInt(buffer.get());
+  }
+
+  int readInt() throws IOException {
+    require(Integer.BYTES);
+    return buffer.getInt();
+  }
+
+  long readLong() throws IOException {
+    require(Long.BYTES);
+    return buffer.getLong();
+  }
+
+  float readFloat() throws IOException {
+    require(Float.BYTES);
+    return buffer.getFloat();
+  }
+
+  /** The caller has compared n with {@link #remaining}: no more than the file holds is allocated. */
+  byte[] readBytes(int n) throws IOException {
+    if (n > remaining()) {
+      throw truncated(n);
+    }
+    byte[] bytes = new byte[n];
+    int buffered = Math.min(n, buffer.remaining());
+    buffer.get(bytes, 0, buffered);
+    ByteBuffer rest = ByteBuffer.wrap(bytes, buffered, n - buffered);
+    while (rest.hasRemaining()) {
+      if (channel.read(rest) < 0) {
+        throw truncated(n);
+      }
+    }
+    return bytes;
+  }
+
+  private void require(int n) throws IOException {
+    if (buffer.remaining() >= n) {
+      return;
+    }
+    if (n > remaining()) {
+      throw truncated(n);
+    }
+    buffer.compact();
+    while (buffer.position() < n) {
+      if (channel.read(buffer) < 0) {
+        buffer.flip();
+        throw truncated(n);
+      }
+    }
+    buffer.flip();
+  }
+
+  private FormatException truncated(int n) throws IOException {
+    return failure(
+        position(), "file length", "at least " + (position() + n), fileBytes, "Is it complete?");
+  }
+
+  /** CRC32C of bytes [from, from + length), wherever the cursor is. */
+  int crc32c(long from, long length) throws IOException {
+    CRC32C crc = new CRC32C();
+    update(crc, channel, file, from, length);
+    return (int) crc.getValue();
+  }
+
+  /** Feeds bytes [from, from + length) of a channel to a checksum. */
+  static void update(
+      java.util.zip.Checksum crc, FileChannel channel, Path file, long from, long length)
+      throws IOException {
+    ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, Math.max(length, 1)));
+    long end = from + length;
+    for (long at = from; at < end; ) {
+      chunk.clear().limit((int) Math.min(chunk.capacity(), end - at));
+      int read = channel.read(chunk, at);
+      if (read < 0) {
+        throw FormatException.of(
+            file, "byte " + at, "file length", "at least " + end, at, "Is it complete?");
+      }
+      crc.update(chunk.array(), 0, read);
+      at += read;
+    }
+  }
+
+  FormatException failure(long at, String what, Object expected, Object found, String advice) {
+    return FormatException.of(file, "byte " + at, what, expected, found, advice);
+  }
+
+  @Override
+  public void close() throws IOException {
+    channel.close();
+  }
+}
