@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
+import java.util.zip.Checksum;
 
 /**
  * Reads a binary file front to back, little-endian, and knows where it is when something is wrong.
@@ -109,6 +110,17 @@ final class FileCursor implements Closeable {
         position(), "file length", "at least " + (position() + n), fileBytes, "Is it complete?");
   }
 
+  /** The integer at byte {@code at}, which the file holds, wherever the cursor is. */
+  int intAt(long at) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    while (bytes.hasRemaining()) {
+      if (channel.read(bytes, at + bytes.position()) < 0) {
+        throw truncated(Integer.BYTES);
+      }
+    }
+    return bytes.getInt(0);
+  }
+
   /** CRC32C of bytes [from, from + length), wherever the cursor is. */
   int crc32c(long from, long length) throws IOException {
     CRC32C crc = new CRC32C();
@@ -118,7 +130,7 @@ final class FileCursor implements Closeable {
 
   /** Feeds bytes [from, from + length) of a channel to a checksum. */
   static void update(
-      java.util.zip.Checksum crc, FileChannel channel, Path file, long from, long length)
+      Checksum crc, FileChannel channel, Path file, long from, long length)
       throws IOException {
     ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, Math.max(length, 1)));
     long end = from + length;

@@ -1,0 +1,411 @@
+package dev.quern.format;
+
+import dev.quern.kernels.TileLayout;
+import dev.quern.quant.QuantScheme;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.zip.CRC32C;
+
+/**
+ * The routed experts of one MoE layer, memory-mapped: a header, then one record per expert with all
+ * its matrices. Byte by byte in {@code docs/format-expert.md}.
+ */
+public final class ExpertFile implements AutoCloseable {
+  /** "QEXP". */
+  static final int MAGIC = 'Q' | 'E' << 8 | 'X' << 16 | 'P' << 24;
+
+  static final int VERSION = 1;
+
+  /** Bytes before the first matrix descriptor. */
+  static final int FIXED_BYTES = 56;
+
+  /** Bytes of a matrix descriptor without codebook and scale table. */
+  static final int DESCRIPTOR_BYTES = 48;
+
+  static final int QUANTIZED = 0;
+  static final int DENSE = 1;
+  static final int ROTATED_FLAG = 1;
+  static final int QJL_FLAG = 2;
+
+  /** So that one direct read brings a record. */
+  static final int PAGE_BYTES = 4096;
+
+  /** Padding to pages may cost this fraction, a record's and the header's alike. */
+  static final int MAX_PADDING_FRACTION = 128;
+
+  private static final int MAX_MATRICES = ExpertMatrix.Role.values().length;
+
+  private final Header header;
+  private final Arena arena;
+  private final MemorySegment bytes;
+
+  private ExpertFile(Header header, Arena arena, MemorySegment bytes) {
+    this.header = header;
+    this.arena = arena;
+    this.bytes = bytes;
+  }
+
+  /**
+   * What a file says of itself.
+   *
+   * @param alignment records begin at multiples of this from dataStart
+   * @param recordStride from one record to the next
+   * @param checksums CRC32C of each record with its padding
+   */
+  record Header(
+      Path file,
+      int layer,
+      int experts,
+      int alignment,
+      long recordBytes,
+      long recordStride,
+      long dataStart,
+      List<ExpertMatrix> matrices,
+      int[] checksums) {
+
+    long fileBytes() {
+      return dataStart + experts * recordStride;
+    }
+  }
+
+  /** Sizes that follow from the matrices and the number of experts: the one rule for both sides. */
+  record Geometry(
+      int headerBytes, int alignment, long recordBytes, long recordStride, long dataStart) {
+    static Geometry of(List<ExpertMatrix> matrices, int experts) {
+      long headerBytes = FIXED_BYTES + (experts + 1L) * Integer.BYTES;
+      for (ExpertMatrix matrix : matrices) {
+        headerBytes += DESCRIPTOR_BYTES;
+        headerBytes += (long) Float.BYTES * matrix.codebook().length;
+        headerBytes += (long) Float.BYTES * matrix.scaleTable().length;
+      }
+      long recordBytes = ExpertMatrix.recordBytes(matrices);
+      int alignment =
+          fitsPages(recordBytes, recordBytes) ? PAGE_BYTES : ExpertMatrix.ALIGNMENT;
+      long stride = roundUp(recordBytes, alignment);
+      long dataBytes = Math.multiplyExact(stride, (long) experts);
+      boolean pageHeader = alignment == PAGE_BYTES && fitsPages(headerBytes, dataBytes);
+      long dataStart = roundUp(headerBytes, pageHeader ? PAGE_BYTES : ExpertMatrix.ALIGNMENT);
+      return new Geometry(
+          Math.toIntExact(headerBytes), alignment, recordBytes, stride, dataStart);
+    }
+
+    private static boolean fitsPages(long bytes, long whole) {
+      return (roundUp(bytes, PAGE_BYTES) - bytes) * MAX_PADDING_FRACTION <= whole;
+    }
+
+    private static long roundUp(long bytes, int multiple) {
+      return Math.ceilDiv(bytes, multiple) * multiple;
+    }
+  }
+
+  /**
+   * Maps a file after checking its header against its checksum, its length and itself. Records are
+   * not read; see {@link #verify}.
+   *
+   * @throws FormatException if anything does not fit
+   */
+  public static ExpertFile open(Path file) throws IOException {
+    Header header;
+    try (FileCursor in = FileCursor.open(file)) {
+      header = new HeaderReader(file, in).read();
+    }
+    Arena arena = Arena.ofShared();
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      MemorySegment bytes =
+          channel.map(FileChannel.MapMode.READ_ONLY, 0, header.fileBytes(), arena);
+      return new ExpertFile(header, arena, bytes);
+    } catch (Throwable e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  public Path file() {
+    return header.file;
+  }
+
+  public int layer() {
+    return header.layer;
+  }
+
+  public int numExperts() {
+    return header.experts;
+  }
+
+  /** In the order in which they lie in a record. */
+  public List<ExpertMatrix> matrices() {
+    return header.matrices;
+  }
+
+  public ExpertMatrix matrix(ExpertMatrix.Role role) {
+    return header.matrices.stream()
+        .filter(matrix -> matrix.role() == role)
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException(header.file + " has no " + role));
+  }
+
+  /** Bytes of one record, its padding excluded. */
+  public long recordBytes() {
+    return header.recordBytes;
+  }
+
+  /** Of the record in the file; with {@link #recordStride} what a direct read needs. */
+  public long recordOffset(int expert) {
+    Objects.checkIndex(expert, header.experts);
+    return header.dataStart + expert * header.recordStride;
+  }
+
+  /** Bytes from one record to the next, a multiple of 4096 for all but tiny models. */
+  public long recordStride() {
+    return header.recordStride;
+  }
+
+  /** All matrices of one expert, in place in the mapped file; valid until {@link #close}. */
+  public MemorySegment record(int expert) {
+    return bytes.asSlice(recordOffset(expert), header.recordBytes);
+  }
+
+  /** One matrix of one expert, in place in the mapped file. */
+  public MemorySegment data(int expert, ExpertMatrix matrix) {
+    return record(expert).asSlice(matrix.offset(), matrix.bytes());
+  }
+
+  /**
+   * Reads one record and compares it with its checksum.
+   *
+   * @throws FormatException if it is damaged
+   */
+  public void verify(int expert) throws IOException {
+    MemorySegment record = bytes.asSlice(recordOffset(expert), header.recordStride);
+    CRC32C crc = new CRC32C();
+    for (long at = 0; at < record.byteSize(); at += 1 << 30) {
+      long length = Math.min(1 << 30, record.byteSize() - at);
+      crc.update(record.asSlice(at, length).asByteBuffer());
+    }
+    checkRecord(header, expert, (int) crc.getValue());
+  }
+
+  static void checkRecord(Header header, int expert, int found) throws FormatException {
+    if (found != header.checksums[expert]) {
+      throw FormatException.of(
+          header.file,
+          "expert " + expert,
+          "CRC32C",
+          "%08x".formatted(header.checksums[expert]),
+          "%08x".formatted(found),
+          "The record is damaged: convert again.");
+    }
+  }
+
+  Header header() {
+    return header;
+  }
+
+  /** Unmaps the file; segments handed out become invalid. */
+  @Override
+  public void close() {
+    arena.close();
+  }
+
+  /** Reads and checks a header; allocates no more than the file holds. */
+  private static final class HeaderReader {
+    private final Path file;
+    private final FileCursor in;
+
+    HeaderReader(Path file, FileCursor in) {
+      this.file = file;
+      this.in = in;
+    }
+
+    Header read() throws IOException {
+      int magic = in.readInt();
+      check(magic == MAGIC, "magic", "\"QEXP\"", "%08x".formatted(magic), "Is it a .qexp file?");
+      int version = in.readInt();
+      if (version != VERSION) {
+        String advice =
+            Integer.compareUnsigned(version, VERSION) < 0
+                ? "The file is too old for this quern: convert the model again."
+                : "The file is too new for this quern: update quern.";
+        check(false, "version", VERSION, Integer.toUnsignedString(version), advice);
+      }
+      long headerBytes = Integer.toUnsignedLong(in.readInt());
+      long smallest = FIXED_BYTES + DESCRIPTOR_BYTES + 2L * Integer.BYTES;
+      check(
+          headerBytes >= smallest && headerBytes <= in.fileBytes(),
+          "header length",
+          smallest + " to " + in.fileBytes(),
+          headerBytes,
+          "Is it complete?");
+      checkChecksum(headerBytes);
+      int layer = readBelow("layer", 1 << 16);
+      int experts = readBelow("experts", (int) Math.min(1 << 20, headerBytes / 4));
+      check(experts >= 1, "experts", "at least 1", experts, "");
+      int count = readBelow("matrices", MAX_MATRICES + 1);
+      check(count >= 1, "matrices", "1 to " + MAX_MATRICES, count, "");
+      int alignment = in.readInt();
+      checkZero(in.readInt());
+      long recordBytes = in.readLong();
+      long stride = in.readLong();
+      long dataStart = in.readLong();
+      List<ExpertMatrix> matrices = readMatrices(count);
+      Geometry expected = Geometry.of(matrices, experts);
+      Geometry found =
+          new Geometry((int) headerBytes, alignment, recordBytes, stride, dataStart);
+      check(expected.equals(found), "sizes", expected, found, "");
+      int[] checksums = new int[experts];
+      for (int e = 0; e < experts; e++) {
+        checksums[e] = in.readInt();
+      }
+      Header header =
+          new Header(
+              file, layer, experts, alignment, recordBytes, stride, dataStart, matrices, checksums);
+      check(
+          header.fileBytes() == in.fileBytes(),
+          "file length",
+          header.fileBytes(),
+          in.fileBytes(),
+          "Is it complete?");
+      in.readInt(); // its own checksum, compared above
+      while (in.position() < dataStart) {
+        checkZero(in.readUnsignedByte());
+      }
+      return header;
+    }
+
+    private void checkChecksum(long headerBytes) throws IOException {
+      long end = headerBytes - Integer.BYTES;
+      int expected = in.crc32c(0, end);
+      int found = in.intAt(end);
+      check(
+          expected == found,
+          "CRC32C of the header",
+          "%08x".formatted(expected),
+          "%08x".formatted(found),
+          "The header is damaged: convert again.");
+    }
+
+    private List<ExpertMatrix> readMatrices(int count) throws IOException {
+      List<ExpertMatrix> matrices = new ArrayList<>();
+      long offset = 0;
+      for (int i = 0; i < count; i++) {
+        long start = in.position();
+        ExpertMatrix matrix;
+        try {
+          matrix = readMatrix();
+        } catch (IllegalArgumentException | ArithmeticException e) {
+          throw new FormatException(
+              "%s, byte %d: matrix %d: %s".formatted(file.getFileName(), start, i, e.getMessage()),
+              e);
+        }
+        check(matrix.offset() == offset, "offset of matrix " + i, offset, matrix.offset(), "");
+        for (ExpertMatrix before : matrices) {
+          check(before.role() != matrix.role(), "role", "each once", matrix.role(), "");
+        }
+        offset += matrix.bytes();
+        matrices.add(matrix);
+      }
+      return List.copyOf(matrices);
+    }
+
+    private ExpertMatrix readMatrix() throws IOException {
+      ExpertMatrix.Role role = ExpertMatrix.Role.values()[readBelow("role", MAX_MATRICES)];
+      int rows = readBelow("rows", ExpertMatrix.MAX_DIMENSION + 1);
+      int cols = readBelow("cols", ExpertMatrix.MAX_DIMENSION + 1);
+      int storage = readBelow("storage", DENSE + 1);
+      long offset = in.readLong();
+      long bytes = in.readLong();
+      Optional<QuantScheme> scheme = Optional.empty();
+      Optional<DType> dense = Optional.empty();
+      if (storage == QUANTIZED) {
+        scheme = Optional.of(readScheme(rows, cols));
+      } else {
+        dense = Optional.of(readDType());
+      }
+      float[] codebook = new float[readBelow("levels", 17)];
+      float[] scaleTable = new float[readBelow("scales", 17)];
+      readFloats(codebook);
+      readFloats(scaleTable);
+      return new ExpertMatrix(
+          role, rows, cols, scheme, dense, codebook, scaleTable, offset, bytes);
+    }
+
+    private QuantScheme readScheme(int rows, int cols) throws IOException {
+      int method = in.readUnsignedByte();
+      QuantScheme.Method[] methods = QuantScheme.Method.values();
+      check(method < methods.length, "method", "below " + methods.length, method, "");
+      int bits = in.readUnsignedByte();
+      int group = in.readUnsignedByte();
+      int flags = in.readUnsignedByte();
+      check((flags & ~(ROTATED_FLAG | QJL_FLAG)) == 0, "flags", "0 to 3", flags, "");
+      boolean rotated = (flags & ROTATED_FLAG) != 0;
+      boolean qjl = (flags & QJL_FLAG) != 0;
+      QuantScheme scheme = new QuantScheme(methods[method], bits, group, rotated, qjl);
+      TileLayout layout = scheme.layout(rows, cols);
+      String expected = describe(layout);
+      String found =
+          "scales %d, groups of %d, offsets %d, factor per %d rows"
+              .formatted(
+                  in.readUnsignedByte(),
+                  in.readUnsignedByte(),
+                  in.readUnsignedByte(),
+                  in.readUnsignedByte());
+      check(expected.equals(found), "layout", expected, found, "");
+      return scheme;
+    }
+
+    private static String describe(TileLayout layout) {
+      return "scales %d, groups of %d, offsets %d, factor per %d rows"
+          .formatted(
+              layout.scales().ordinal(),
+              layout.groupSize(),
+              layout.offsets() ? 1 : 0,
+              layout.factorRows());
+    }
+
+    private DType readDType() throws IOException {
+      int code = in.readUnsignedByte();
+      DType[] types = DType.values();
+      check(code < types.length, "dtype", "below " + types.length, code, "");
+      for (int i = 0; i < 7; i++) {
+        checkZero(in.readUnsignedByte());
+      }
+      return types[code];
+    }
+
+    private void readFloats(float[] values) throws IOException {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = in.readFloat();
+      }
+    }
+
+    private int readBelow(String what, int limit) throws IOException {
+      int value = in.readInt();
+      check(
+          value >= 0 && value < limit,
+          what,
+          "0 to " + (limit - 1),
+          Integer.toUnsignedString(value),
+          "");
+      return value;
+    }
+
+    private void checkZero(int value) throws IOException {
+      check(value == 0, "padding", 0, value, "");
+    }
+
+    private void check(boolean holds, String what, Object expected, Object found, String advice)
+        throws IOException {
+      if (!holds) {
+        throw in.failure(in.position(), what, expected, found, advice);
+      }
+    }
+  }
+}
