@@ -87,14 +87,12 @@ public final class ExpertFile implements AutoCloseable {
         headerBytes += (long) Float.BYTES * matrix.scaleTable().length;
       }
       long recordBytes = ExpertMatrix.recordBytes(matrices);
-      int alignment =
-          fitsPages(recordBytes, recordBytes) ? PAGE_BYTES : ExpertMatrix.ALIGNMENT;
+      int alignment = fitsPages(recordBytes, recordBytes) ? PAGE_BYTES : ExpertMatrix.ALIGNMENT;
       long stride = roundUp(recordBytes, alignment);
       long dataBytes = Math.multiplyExact(stride, (long) experts);
       boolean pageHeader = alignment == PAGE_BYTES && fitsPages(headerBytes, dataBytes);
       long dataStart = roundUp(headerBytes, pageHeader ? PAGE_BYTES : ExpertMatrix.ALIGNMENT);
-      return new Geometry(
-          Math.toIntExact(headerBytes), alignment, recordBytes, stride, dataStart);
+      return new Geometry(Math.toIntExact(headerBytes), alignment, recordBytes, stride, dataStart);
     }
 
     private static boolean fitsPages(long bytes, long whole) {
@@ -257,8 +255,7 @@ public final class ExpertFile implements AutoCloseable {
       long dataStart = in.readLong();
       List<ExpertMatrix> matrices = readMatrices(count);
       Geometry expected = Geometry.of(matrices, experts);
-      Geometry found =
-          new Geometry((int) headerBytes, alignment, recordBytes, stride, dataStart);
+      Geometry found = new Geometry((int) headerBytes, alignment, recordBytes, stride, dataStart);
       check(expected.equals(found), "sizes", expected, found, "");
       int[] checksums = new int[experts];
       for (int e = 0; e < experts; e++) {
@@ -333,8 +330,7 @@ public final class ExpertFile implements AutoCloseable {
       float[] scaleTable = new float[readBelow("scales", 17)];
       readFloats(codebook);
       readFloats(scaleTable);
-      return new ExpertMatrix(
-          role, rows, cols, scheme, dense, codebook, scaleTable, offset, bytes);
+      return new ExpertMatrix(role, rows, cols, scheme, dense, codebook, scaleTable, offset, bytes);
     }
 
     private QuantScheme readScheme(int rows, int cols) throws IOException {

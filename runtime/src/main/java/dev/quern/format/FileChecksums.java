@@ -70,8 +70,7 @@ final class FileChecksums {
    *
    * @param problem told of each damaged record, by its expert
    */
-  static int ofExpertFile(
-      ExpertFile.Header header, BiConsumer<Integer, FormatException> problem)
+  static int ofExpertFile(ExpertFile.Header header, BiConsumer<Integer, FormatException> problem)
       throws IOException {
     try (FileChannel channel = FileChannel.open(header.file(), StandardOpenOption.READ)) {
       FileChecksums sums = new FileChecksums(header.file(), channel);

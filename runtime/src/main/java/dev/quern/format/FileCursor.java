@@ -71,7 +71,9 @@ final class FileCursor implements Closeable {
     return buffer.getFloat();
   }
 
-  /** The caller has compared n with {@link #remaining}: no more than the file holds is allocated. */
+  /**
+   * The caller has compared n with {@link #remaining}: no more than the file holds is allocated.
+   */
   byte[] readBytes(int n) throws IOException {
     if (n > remaining()) {
       throw truncated(n);
@@ -129,8 +131,7 @@ final class FileCursor implements Closeable {
   }
 
   /** Feeds bytes [from, from + length) of a channel to a checksum. */
-  static void update(
-      Checksum crc, FileChannel channel, Path file, long from, long length)
+  static void update(Checksum crc, FileChannel channel, Path file, long from, long length)
       throws IOException {
     ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, Math.max(length, 1)));
     long end = from + length;

@@ -19,8 +19,7 @@ import jdk.incubator.vector.VectorSpecies;
  */
 public final class FloatConversion {
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
-  private static final ValueLayout.OfShort SHORT =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LE);
+  private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LE);
   private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(LE);
   private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LE);
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(LE);
@@ -35,8 +34,7 @@ public final class FloatConversion {
   // Four bytes are no vector: a 128-bit machine converts 8-bit floats one by one.
   private static final boolean BYTES_FIT = LANES >= 8;
   private static final VectorSpecies<Byte> BYTES =
-      VectorSpecies.of(
-          byte.class, VectorShape.forBitSize(Math.max(Long.SIZE, Byte.SIZE * LANES)));
+      VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(Long.SIZE, Byte.SIZE * LANES)));
 
   private static final int FLOAT_INFINITY = 0x7F800000;
   private static final int FLOAT_NAN = 0x7FC00000;

@@ -45,8 +45,7 @@ public final class PackVerifier {
   public static Result verify(Path dir, Listener listener) throws IOException {
     PackManifest manifest = PackManifest.read(dir);
     PackVerifier verifier = new PackVerifier(dir, listener);
-    long total =
-        manifest.files().values().stream().mapToLong(PackManifest.FileEntry::bytes).sum();
+    long total = manifest.files().values().stream().mapToLong(PackManifest.FileEntry::bytes).sum();
     long done = 0;
     for (Map.Entry<String, PackManifest.FileEntry> entry : manifest.files().entrySet()) {
       try {
@@ -86,8 +85,7 @@ public final class PackVerifier {
     }
   }
 
-  private int checksum(String path, Path file, PackManifest.FileEntry expected)
-      throws IOException {
+  private int checksum(String path, Path file, PackManifest.FileEntry expected) throws IOException {
     if (Pack.isExpertPath(path)) {
       ExpertFile.Header header;
       try (ExpertFile experts = ExpertFile.open(file)) {

@@ -183,8 +183,7 @@ public final class SafetensorsFolder implements AutoCloseable {
 
   private void addFile(SafetensorsIndex index) throws IOException {
     try (FileChannel channel = FileChannel.open(index.file(), StandardOpenOption.READ)) {
-      MemorySegment bytes =
-          channel.map(FileChannel.MapMode.READ_ONLY, 0, index.fileBytes(), arena);
+      MemorySegment bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, index.fileBytes(), arena);
       mapped.put(index.file(), bytes);
     }
     index.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));

@@ -178,8 +178,7 @@ public record SafetensorsIndex(
         throw failure(place, "shape", "whole bytes that fit a long", dtype + " " + shape);
       }
       if (needed != bytes) {
-        throw failure(
-            place, "data_offsets", needed + " bytes for " + dtype + " " + shape, bytes);
+        throw failure(place, "data_offsets", needed + " bytes for " + dtype + " " + shape, bytes);
       }
       return new TensorInfo(name, dtype, shape, file, dataStart + offsets.get(0), bytes);
     }
