@@ -1,0 +1,8 @@
+package dev.quern.model;
+
+/** Whether queries and keys are normalised before RoPE. */
+public enum QkNorm {
+  NONE,
+  /** RMSNorm over each head, one weight of headDim for all heads. */
+  PER_HEAD
+}
