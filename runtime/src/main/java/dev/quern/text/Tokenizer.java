@@ -1,0 +1,243 @@
+package dev.quern.text;
+
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.LongFunction;
+
+/**
+ * Text to token ids and back, through the Hugging Face tokenizers library, which reads every {@code
+ * tokenizer.json}. Texts of any length are encoded in one go: truncation and padding are off,
+ * whatever the file or {@code model_max_length} say. Special tokens in the text are recognised.
+ *
+ * <p>Safe for several threads. The library's native handle belongs to this object: close it.
+ */
+public final class Tokenizer implements AutoCloseable {
+  /** What ends a turn in the chat formats of known families, beside their end-of-text token. */
+  private static final Set<String> END_OF_TURN =
+      Set.of(
+          "<|im_end|>", // ChatML
+          "<|eot_id|>", // Llama 3
+          "<|eom_id|>",
+          "<end_of_turn>", // Gemma
+          "<|end|>", // Phi
+          "<|return|>", // gpt-oss
+          "<|call|>",
+          "<|eot|>", // Llama 4
+          "<|END_OF_TURN_TOKEN|>"); // Command R
+
+  private final TokenTable table;
+  private final TokenizerConfig config;
+  private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+  private long handle; // 0 once closed
+
+  private Tokenizer(TokenTable table, TokenizerConfig config, long handle) {
+    this.table = table;
+    this.config = config;
+    this.handle = handle;
+  }
+
+  /**
+   * @param folder holds {@code tokenizer.json} and, if present, {@code tokenizer_config.json},
+   *     {@code generation_config.json} and {@code config.json}
+   * @throws TextException if one of these files is wrong or the native library cannot be loaded
+   */
+  public static Tokenizer open(Path folder) throws IOException {
+    Path file = folder.resolve("tokenizer.json");
+    if (!Files.isRegularFile(file)) {
+      throw TextException.in(file, "expected in " + folder + ", found no such file");
+    }
+    TokenTable table = TokenTable.read(file);
+    TokenizerConfig config = TokenizerConfig.read(folder);
+    TokenizersLibrary library = library();
+    long handle;
+    try {
+      handle = library.createTokenizerFromString(Files.readString(file));
+    } catch (RuntimeException e) {
+      throw TextException.in(file, "refused by the tokenizer library: " + e.getMessage(), e);
+    }
+    library.disableTruncation(handle);
+    library.disablePadding(handle);
+    return new Tokenizer(table, config, handle);
+  }
+
+  /**
+   * The library's own entry, one level below its {@code HuggingFaceTokenizer}: that one reports
+   * each start to its makers over the network, and copies token texts and spans nobody asked for.
+   */
+  private static TokenizersLibrary library() throws TextException {
+    if (System.getProperty("ai.djl.offline") == null) {
+      // Else it fetches a CUDA build of itself where it sees a GPU.
+      System.setProperty("ai.djl.offline", "true");
+    }
+    try {
+      LibUtils.checkStatus();
+      return TokenizersLibrary.LIB;
+    } catch (RuntimeException | LinkageError e) {
+      throw new TextException(
+          "the tokenizer library cannot be loaded: "
+              + e.getMessage()
+              + "; is DJL_CACHE_DIR (default ~/.djl.ai) writable?",
+          e);
+    }
+  }
+
+  /**
+   * @param addSpecial adds what the tokenizer adds around a text, such as a BOS token; {@code
+   *     add_bos_token} of tokenizer_config.json decides where it is given. Not for rendered chat
+   *     templates, which write their own.
+   */
+  public int[] encode(String text, boolean addSpecial) {
+    String whole = withoutLoneSurrogates(text);
+    long[] ids = withHandle(h -> idsOf(h, whole, addSpecial));
+    OptionalInt bos = bosId();
+    if (addSpecial && config.addBos().isPresent() && bos.isPresent()) {
+      long[] frame = withHandle(h -> idsOf(h, "", true));
+      boolean adds = frame.length > 0 && frame[0] == bos.getAsInt();
+      if (adds && !config.addBos().get()) {
+        ids = Arrays.copyOfRange(ids, 1, ids.length);
+      } else if (!adds && config.addBos().get()) {
+        long[] longer = new long[ids.length + 1];
+        longer[0] = bos.getAsInt();
+        System.arraycopy(ids, 0, longer, 1, ids.length);
+        ids = longer;
+      }
+    }
+    return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+  }
+
+  private static long[] idsOf(long handle, String text, boolean addSpecial) {
+    long encoding = TokenizersLibrary.LIB.encode(handle, text, addSpecial);
+    try {
+      return TokenizersLibrary.LIB.getTokenIds(encoding);
+    } finally {
+      TokenizersLibrary.LIB.deleteEncoding(encoding);
+    }
+  }
+
+  /**
+   * @param skipSpecial leaves out the special tokens
+   * @throws IllegalArgumentException if an id is outside the vocabulary
+   */
+  public String decode(int[] ids, boolean skipSpecial) {
+    for (int id : ids) {
+      checkId(id);
+    }
+    if (ids.length == 0) {
+      return "";
+    }
+    long[] wide = Arrays.stream(ids).asLongStream().toArray();
+    return withHandle(h -> TokenizersLibrary.LIB.decode(h, wide, skipSpecial));
+  }
+
+  /** The bytes of one token, which may end in the middle of a character. */
+  public byte[] bytes(int id) {
+    return table.bytes(id);
+  }
+
+  /** A new decoder for ids that come one at a time. */
+  public StreamDecoder streamDecoder(boolean skipSpecial) {
+    return new StreamDecoder(table, skipSpecial);
+  }
+
+  /**
+   * Ids that end a text: {@code eos_token_id} of generation_config.json and config.json (a number
+   * or a list), and the {@code eos_token} of tokenizer_config.json.
+   */
+  public Set<Integer> stopIds() {
+    Set<Integer> ids = new LinkedHashSet<>(config.eosIds());
+    String eos = config.specialTokens().get("eos_token");
+    if (eos != null) {
+      idOf(eos).ifPresent(ids::add);
+    }
+    return ids;
+  }
+
+  /** Special tokens of this vocabulary that end a turn of a chat, such as {@code <|im_end|>}. */
+  public Set<Integer> endOfTurnIds() {
+    Set<Integer> ids = new LinkedHashSet<>();
+    for (int id : table.special()) {
+      if (END_OF_TURN.contains(table.texts()[id])) {
+        ids.add(id);
+      }
+    }
+    return ids;
+  }
+
+  /** One more than the largest id; a model's logits may be longer, padded. */
+  public int vocabSize() {
+    return table.size();
+  }
+
+  /** The id of a token as tokenizer.json writes it, such as {@code <|im_end|>}. */
+  public OptionalInt idOf(String token) {
+    Integer id = table.ids().get(token);
+    return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  /** The beginning-of-text token that tokenizer_config.json names. */
+  public OptionalInt bosId() {
+    String bos = config.specialTokens().get("bos_token");
+    return bos == null ? OptionalInt.empty() : idOf(bos);
+  }
+
+  @Override
+  public void close() {
+    lock.writeLock().lock();
+    try {
+      if (handle != 0) {
+        TokenizersLibrary.LIB.deleteTokenizer(handle);
+        handle = 0;
+      }
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+
+  /** Many may read at once; close waits for them, since the handle is an address. */
+  private <T> T withHandle(LongFunction<T> use) {
+    lock.readLock().lock();
+    try {
+      if (handle == 0) {
+        throw new IllegalStateException("the tokenizer is closed");
+      }
+      return use.apply(handle);
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  private void checkId(int id) {
+    if (id < 0 || id >= table.size()) {
+      throw new IllegalArgumentException(
+          "token id: expected 0 to " + (table.size() - 1) + ", found " + id);
+    }
+  }
+
+  /** Half a surrogate pair is no character and has no UTF-8: it becomes U+FFFD. */
+  private static String withoutLoneSurrogates(String text) {
+    StringBuilder fixed = null;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (!Character.isSurrogate(c)) {
+        continue;
+      }
+      if (Character.isHighSurrogate(c)
+          && i + 1 < text.length()
+          && Character.isLowSurrogate(text.charAt(i + 1))) {
+        i++;
+        continue;
+      }
+      fixed = fixed == null ? new StringBuilder(text) : fixed;
+      fixed.setCharAt(i, '\uFFFD');
+    }
+    return fixed == null ? text : fixed.toString();
+  }
+}

@@ -1,0 +1,212 @@
+package dev.quern.text;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class TokenizerTest {
+  private static final Path TINY_MOE = datasets().resolve("tiny-moe");
+  private static final int END_OF_TEXT = 4093;
+
+  private static Tokenizer tokenizer;
+
+  static Path datasets() {
+    Path folder = Path.of("").toAbsolutePath();
+    while (!Files.isDirectory(folder.resolve("datasets/tiny-moe"))) {
+      folder = folder.getParent();
+    }
+    return folder.resolve("datasets");
+  }
+
+  @BeforeAll
+  static void open() throws IOException {
+    tokenizer = Tokenizer.open(TINY_MOE.resolve("model"));
+  }
+
+  @AfterAll
+  static void close() {
+    tokenizer.close();
+  }
+
+  @Test
+  void goldenPairsAreIdentical() {
+    JsonNode pairs = JsonMapper.shared().readTree(TINY_MOE.resolve("golden/tokenizer.json"));
+    assertEquals(200, pairs.size());
+    for (JsonNode pair : pairs.values()) {
+      int[] expected = pair.get("ids").valueStream().mapToInt(JsonNode::intValue).toArray();
+      String text = pair.get("text").stringValue();
+      assertArrayEquals(expected, tokenizer.encode(text, false), text);
+      assertArrayEquals(expected, tokenizer.encode(text, true), "no BOS in this model: " + text);
+      assertEquals(pair.get("decoded").stringValue(), tokenizer.decode(expected, false), text);
+      assertEquals(pair.get("decoded").stringValue(), streamed(expected, false), text);
+    }
+  }
+
+  @Test
+  void longTextsAreEncodedWhole() throws IOException {
+    int[] valid = tokenizer.encode(Files.readString(TINY_MOE.resolve("text/valid.txt")), false);
+    int[] test = tokenizer.encode(Files.readString(TINY_MOE.resolve("text/test.txt")), false);
+    assertEquals(102_617, valid.length);
+    assertEquals(69_672, test.length);
+    assertEquals(tokenizer.decode(valid, false), streamed(valid, false));
+  }
+
+  /** Random ids break characters everywhere: the stream must replace as the library does. */
+  @Test
+  void streamEqualsWholeDecodingForRandomIds() {
+    Random random = new Random(7);
+    for (int round = 0; round < 300; round++) {
+      int bound = round % 2 == 0 ? 256 : tokenizer.vocabSize(); // single bytes, or any token
+      int[] ids = random.ints(40, 0, bound).toArray();
+      boolean skip = round % 3 == 0;
+      assertEquals(tokenizer.decode(ids, skip), streamed(ids, skip), "round " + round);
+    }
+  }
+
+  @Test
+  void partOfACharacterIsHeldBack() {
+    int[] ids = tokenizer.encode("𐍈", false);
+    assertTrue(ids.length > 1, "expected a character of several tokens");
+    StreamDecoder stream = tokenizer.streamDecoder(false);
+    for (int i = 0; i < ids.length - 1; i++) {
+      assertEquals("", stream.push(ids[i]));
+    }
+    assertEquals("𐍈", stream.push(ids[ids.length - 1]));
+    assertEquals("", stream.push(ids[0]));
+    assertEquals("\uFFFD", stream.finish());
+    assertEquals("", stream.finish(), "finish leaves nothing behind");
+  }
+
+  @Test
+  void bytesOfTheTokensOfATextAreItsUtf8() {
+    String text = "naïve — “quotes” 日本 🙂 <|im_end|>";
+    java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
+    for (int id : tokenizer.encode(text, false)) {
+      bytes.writeBytes(tokenizer.bytes(id));
+    }
+    assertEquals(text, bytes.toString(StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void specialTokens() {
+    assertEquals(4096, tokenizer.vocabSize());
+    assertEquals(Set.of(END_OF_TEXT), tokenizer.stopIds());
+    assertEquals(Set.of(4095), tokenizer.endOfTurnIds());
+    assertEquals(4095, tokenizer.idOf("<|im_end|>").getAsInt());
+    assertTrue(tokenizer.idOf("<|no_such|>").isEmpty());
+    assertTrue(tokenizer.bosId().isEmpty());
+    int[] ids = tokenizer.encode("a<|im_end|>b", false);
+    assertEquals("ab", tokenizer.decode(ids, true));
+    assertEquals("ab", streamed(ids, true));
+  }
+
+  @Test
+  void halfASurrogatePairBecomesTheReplacementCharacter() {
+    assertArrayEquals(tokenizer.encode("a\uFFFDb", false), tokenizer.encode("a\uD83Db", false));
+    assertArrayEquals(tokenizer.encode("\uFFFD", false), tokenizer.encode("\uDE00", false));
+  }
+
+  @Test
+  void idsOutsideTheVocabularyAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> tokenizer.decode(new int[] {4096}, false));
+    assertThrows(IllegalArgumentException.class, () -> tokenizer.bytes(-1));
+  }
+
+  @Test
+  void eosListsAndAddedBos(@TempDir Path folder) throws IOException {
+    Files.copy(TINY_MOE.resolve("model/tokenizer.json"), folder.resolve("tokenizer.json"));
+    Files.writeString(
+        folder.resolve("tokenizer_config.json"),
+        "{\"bos_token\": {\"content\": \"<|im_start|>\"}, \"add_bos_token\": true,"
+            + " \"eos_token\": \"<|im_end|>\"}");
+    Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\": [7, 9]}");
+    Files.writeString(folder.resolve("config.json"), "{\"eos_token_id\": 11}");
+    try (Tokenizer with = Tokenizer.open(folder)) {
+      assertEquals(Set.of(7, 9, 11, 4095), with.stopIds());
+      int[] plain = with.encode("Once", false);
+      int[] framed = with.encode("Once", true);
+      assertEquals(4094, framed[0]);
+      assertArrayEquals(plain, java.util.Arrays.copyOfRange(framed, 1, framed.length));
+    }
+  }
+
+  @Test
+  void truncationInTheFileIsSwitchedOff(@TempDir Path folder) throws IOException {
+    String json = Files.readString(TINY_MOE.resolve("model/tokenizer.json"));
+    String truncating =
+        json.replaceFirst(
+            "\"truncation\": null",
+            "\"truncation\": {\"direction\": \"Right\", \"max_length\": 4,"
+                + " \"strategy\": \"LongestFirst\", \"stride\": 0}");
+    assertFalse(truncating.equals(json));
+    Files.writeString(folder.resolve("tokenizer.json"), truncating);
+    try (Tokenizer all = Tokenizer.open(folder)) {
+      String text = "one two three four five six seven eight";
+      assertArrayEquals(tokenizer.encode(text, false), all.encode(text, false));
+    }
+  }
+
+  @Test
+  void wrongFilesAreOneLine(@TempDir Path folder) throws IOException {
+    assertOneLine(folder, "tokenizer.json");
+    Path file = folder.resolve("tokenizer.json");
+    String json = Files.readString(TINY_MOE.resolve("model/tokenizer.json"));
+    for (String wrong :
+        new String[] {
+          "",
+          "[]",
+          "{}",
+          json.substring(0, json.length() / 2),
+          json.replaceFirst("\"id\": 4093", "\"id\": 2000000000"),
+          json.replace("\"merges\"", "\"mergez\""),
+          "{\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":-1}}}",
+          "{\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0}}}",
+          "{\"decoder\":{\"type\":\"WordPiece\"},\"model\":{\"vocab\":{\"a\":0}}}",
+          "[".repeat(100_000)
+        }) {
+      Files.writeString(file, wrong);
+      assertOneLine(folder, "tokenizer.json");
+    }
+    Files.writeString(file, json);
+    Files.writeString(folder.resolve("config.json"), "{\"eos_token_id\": \"x\"}");
+    assertOneLine(folder, "config.json");
+  }
+
+  @Test
+  void aClosedTokenizerSaysSo() throws IOException {
+    Tokenizer closed = Tokenizer.open(TINY_MOE.resolve("model"));
+    closed.close();
+    closed.close();
+    assertThrows(IllegalStateException.class, () -> closed.encode("a", false));
+  }
+
+  private static void assertOneLine(Path folder, String file) {
+    String message = assertThrows(TextException.class, () -> Tokenizer.open(folder)).getMessage();
+    assertTrue(message.startsWith(file), message);
+    assertEquals(1, message.lines().count(), message);
+  }
+
+  private static String streamed(int[] ids, boolean skipSpecial) {
+    StreamDecoder stream = tokenizer.streamDecoder(skipSpecial);
+    StringBuilder out = new StringBuilder();
+    for (int id : ids) {
+      out.append(stream.push(id));
+    }
+    return out.append(stream.finish()).toString();
+  }
+}
