@@ -3,6 +3,8 @@ package dev.quern.model;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The sizes and constants of one model, as {@code config.json} states them; see {@link
@@ -118,35 +120,34 @@ public record ModelConfig(
     return List.copyOf(shape);
   }
 
-  /** Every tensor the model needs, in the order of the forward pass. */
-  public List<TensorKey> tensorKeys(Architecture architecture) {
-    List<TensorKey> keys = new ArrayList<>();
-    keys.add(new TensorKey(TensorRole.EMBEDDING, -1, -1));
-    for (int layer = 0; layer < numLayers; layer++) {
-      for (TensorRole role : TensorRole.values()) {
-        switch (role.scope()) {
-          case GLOBAL -> {}
-          case LAYER -> {
-            if (occurs(role, layer, architecture)) {
-              keys.add(new TensorKey(role, layer, -1));
-            }
-          }
-          case EXPERT -> {
-            // Added below, so that the three matrices of an expert stand together.
-          }
-        }
-      }
-      for (int expert = 0; hasExperts(layer) && expert < numExperts; expert++) {
-        keys.add(new TensorKey(TensorRole.EXPERT_GATE, layer, expert));
-        keys.add(new TensorKey(TensorRole.EXPERT_UP, layer, expert));
-        keys.add(new TensorKey(TensorRole.EXPERT_DOWN, layer, expert));
-      }
-    }
-    keys.add(new TensorKey(TensorRole.FINAL_NORM, -1, -1));
+  /**
+   * Every tensor the model needs, in the order of the forward pass. Lazy: the sizes a file claims
+   * cost nothing before its tensors are found to be there.
+   */
+  public Stream<TensorKey> tensorKeys(Architecture architecture) {
+    Stream<TensorKey> layers =
+        IntStream.range(0, numLayers).boxed().flatMap(layer -> layerKeys(architecture, layer));
+    Stream<TensorKey> tail = Stream.of(new TensorKey(TensorRole.FINAL_NORM, -1, -1));
     if (!tieWordEmbeddings) {
-      keys.add(new TensorKey(TensorRole.HEAD, -1, -1));
+      tail = Stream.concat(tail, Stream.of(new TensorKey(TensorRole.HEAD, -1, -1)));
     }
-    return keys;
+    Stream<TensorKey> head = Stream.of(new TensorKey(TensorRole.EMBEDDING, -1, -1));
+    return Stream.concat(Stream.concat(head, layers), tail);
+  }
+
+  private Stream<TensorKey> layerKeys(Architecture architecture, int layer) {
+    Stream<TensorKey> own =
+        Stream.of(TensorRole.values())
+            .filter(role -> role.scope() == TensorRole.Scope.LAYER)
+            .filter(role -> occurs(role, layer, architecture))
+            .map(role -> new TensorKey(role, layer, -1));
+    Stream<TensorKey> experts =
+        IntStream.range(0, hasExperts(layer) ? numExperts : 0)
+            .boxed()
+            .flatMap(expert ->
+                Stream.of(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN)
+                    .map(role -> new TensorKey(role, layer, expert)));
+    return Stream.concat(own, experts);
   }
 
   private boolean occurs(TensorRole role, int layer, Architecture architecture) {
@@ -160,12 +161,12 @@ public record ModelConfig(
 
   /** Weights of the whole model. */
   public long totalParameters(Architecture architecture) {
-    return tensorKeys(architecture).stream().mapToLong(key -> elements(key.role())).sum();
+    return tensorKeys(architecture).mapToLong(key -> elements(key.role())).sum();
   }
 
   /** Weights that one token passes: of the experts only topK per layer. */
   public long activeParameters(Architecture architecture) {
-    return tensorKeys(architecture).stream()
+    return tensorKeys(architecture)
         .filter(key -> key.expert() < topK)
         .mapToLong(key -> elements(key.role()))
         .sum();

@@ -1,16 +1,12 @@
 package dev.quern.model;
 
 import dev.quern.format.FormatException;
+import dev.quern.format.Json;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Reads {@code config.json} as Hugging Face writes it. Every refusal names the file and the key.
@@ -25,18 +21,6 @@ public final class ModelConfigReader {
   private static final int MAX_WIDTH = 1 << 24;
   private static final int MAX_HEAD_DIM = 1 << 16;
 
-  // A hostile "layers": [[[[… must not overflow the stack.
-  private static final JsonMapper JSON =
-      JsonMapper.builder(
-              JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder()
-                          .maxNestingDepth(100)
-                          .maxNumberLength(100)
-                          .build())
-                  .build())
-          .build();
-
   private final Path file;
   private final JsonNode root;
 
@@ -50,18 +34,7 @@ public final class ModelConfigReader {
    *     range, or asks for what is not supported
    */
   public static ModelConfig read(Path file) throws IOException {
-    long bytes = Files.size(file);
-    if (bytes > MAX_FILE_BYTES) {
-      throw FormatException.of(
-          file, "byte 0", "size", "at most " + MAX_FILE_BYTES, bytes, "Is it a config.json?");
-    }
-    try {
-      return of(file, JSON.readTree(Files.readAllBytes(file)));
-    } catch (JacksonException e) {
-      throw new FormatException(
-          file.getFileName() + ": not valid JSON: " + FormatException.quote(e.getOriginalMessage()),
-          e);
-    }
+    return of(file, Json.read(file, MAX_FILE_BYTES));
   }
 
   /**
@@ -126,6 +99,9 @@ public final class ModelConfigReader {
           throw refusal(key, "null or type 'default'", scaling);
         }
       }
+    }
+    if (!isAbsent("quantization_config")) {
+      throw refusal("quantization_config", "none", root.path("quantization_config"));
     }
     if (bool("use_sliding_window", false)) {
       throw refusal("use_sliding_window", "false", root.path("use_sliding_window"));

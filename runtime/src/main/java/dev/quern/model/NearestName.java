@@ -5,14 +5,14 @@ import java.util.Comparator;
 import java.util.Optional;
 
 /** Finds the name a user or a file probably meant, for messages. */
-final class NearestName {
+public final class NearestName {
   /** Longer names are compared by their first characters, so that a message costs little. */
   private static final int MAX_COMPARED_CHARACTERS = 200;
 
   private NearestName() {}
 
   /** The candidate with the least edit distance; the alphabetically first of equals. */
-  static Optional<String> of(String name, Collection<String> candidates) {
+  public static Optional<String> of(String name, Collection<String> candidates) {
     return candidates.stream()
         .min(
             Comparator.<String>comparingInt(candidate -> distance(name, candidate))
