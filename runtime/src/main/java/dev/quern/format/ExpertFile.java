@@ -41,6 +41,14 @@ public final class ExpertFile implements AutoCloseable {
   /** Padding to pages may cost this fraction, a record's and the header's alike. */
   static final int MAX_PADDING_FRACTION = 128;
 
+  /** Layers of a model, and experts of a layer, that a file can state. */
+  static final int MAX_LAYER = (1 << 16) - 1;
+
+  static final int MAX_EXPERTS = 1 << 16;
+
+  /** 16 levels of 4 bits, 16 scales. */
+  private static final int MAX_TABLE = 16;
+
   private static final int MAX_MATRICES = ExpertMatrix.Role.values().length;
 
   private final Header header;
@@ -203,6 +211,16 @@ public final class ExpertFile implements AutoCloseable {
     }
   }
 
+  /**
+   * The header's checksum as it is stored. A CRC taken over bytes that end in their own CRC is a
+   * constant: the file's checksum in the manifest would not see the header.
+   *
+   * <p>Source: LevelDB, {@code util/crc32c.h}, "Mask".
+   */
+  static int mask(int crc) {
+    return Integer.rotateRight(crc, 15) + 0xA282EAD8;
+  }
+
   Header header() {
     return header;
   }
@@ -243,11 +261,9 @@ public final class ExpertFile implements AutoCloseable {
           headerBytes,
           "Is it complete?");
       checkChecksum(headerBytes);
-      int layer = readBelow("layer", 1 << 16);
-      int experts = readBelow("experts", (int) Math.min(1 << 20, headerBytes / 4));
-      check(experts >= 1, "experts", "at least 1", experts, "");
-      int count = readBelow("matrices", MAX_MATRICES + 1);
-      check(count >= 1, "matrices", "1 to " + MAX_MATRICES, count, "");
+      int layer = readBetween("layer", 0, MAX_LAYER);
+      int experts = readBetween("experts", 1, MAX_EXPERTS);
+      int count = readBetween("matrices", 1, MAX_MATRICES);
       int alignment = in.readInt();
       checkZero(in.readInt());
       long recordBytes = in.readLong();
@@ -279,7 +295,7 @@ public final class ExpertFile implements AutoCloseable {
 
     private void checkChecksum(long headerBytes) throws IOException {
       long end = headerBytes - Integer.BYTES;
-      int expected = in.crc32c(0, end);
+      int expected = mask(in.crc32c(0, end));
       int found = in.intAt(end);
       check(
           expected == found,
@@ -313,10 +329,10 @@ public final class ExpertFile implements AutoCloseable {
     }
 
     private ExpertMatrix readMatrix() throws IOException {
-      ExpertMatrix.Role role = ExpertMatrix.Role.values()[readBelow("role", MAX_MATRICES)];
-      int rows = readBelow("rows", ExpertMatrix.MAX_DIMENSION + 1);
-      int cols = readBelow("cols", ExpertMatrix.MAX_DIMENSION + 1);
-      int storage = readBelow("storage", DENSE + 1);
+      ExpertMatrix.Role role = ExpertMatrix.Role.values()[readBetween("role", 0, MAX_MATRICES - 1)];
+      int rows = readBetween("rows", 1, ExpertMatrix.MAX_DIMENSION);
+      int cols = readBetween("cols", 1, ExpertMatrix.MAX_DIMENSION);
+      int storage = readBetween("storage", QUANTIZED, DENSE);
       long offset = in.readLong();
       long bytes = in.readLong();
       Optional<QuantScheme> scheme = Optional.empty();
@@ -326,8 +342,8 @@ public final class ExpertFile implements AutoCloseable {
       } else {
         dense = Optional.of(readDType());
       }
-      float[] codebook = new float[readBelow("levels", 17)];
-      float[] scaleTable = new float[readBelow("scales", 17)];
+      float[] codebook = new float[readBetween("levels", 0, MAX_TABLE)];
+      float[] scaleTable = new float[readBetween("scales", 0, MAX_TABLE)];
       readFloats(codebook);
       readFloats(scaleTable);
       return new ExpertMatrix(role, rows, cols, scheme, dense, codebook, scaleTable, offset, bytes);
@@ -382,12 +398,12 @@ public final class ExpertFile implements AutoCloseable {
       }
     }
 
-    private int readBelow(String what, int limit) throws IOException {
+    private int readBetween(String what, int from, int to) throws IOException {
       int value = in.readInt();
       check(
-          value >= 0 && value < limit,
+          value >= from && value <= to,
           what,
-          "0 to " + (limit - 1),
+          from + " to " + to,
           Integer.toUnsignedString(value),
           "");
       return value;

@@ -44,9 +44,13 @@ public final class ExpertFileWriter implements Closeable {
    */
   public static ExpertFileWriter create(
       Path file, int layer, int numExperts, List<ExpertMatrix> matrices) throws IOException {
-    if (numExperts < 1 || matrices.isEmpty()) {
+    if (layer < 0
+        || layer > ExpertFile.MAX_LAYER
+        || numExperts < 1
+        || numExperts > ExpertFile.MAX_EXPERTS
+        || matrices.isEmpty()) {
       throw new IllegalArgumentException(
-          numExperts + " experts of " + matrices.size() + " matrices");
+          "layer %d, %d experts of %d matrices".formatted(layer, numExperts, matrices.size()));
     }
     if (matrices.stream().map(ExpertMatrix::role).distinct().count() != matrices.size()) {
       throw new IllegalArgumentException("a role occurs twice");
@@ -151,7 +155,7 @@ public final class ExpertFileWriter implements Closeable {
     }
     CRC32C crc = new CRC32C();
     crc.update(header.array(), 0, header.position());
-    header.putInt((int) crc.getValue());
+    header.putInt(ExpertFile.mask((int) crc.getValue()));
     return header.clear();
   }
 

@@ -8,7 +8,6 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.util.DefaultIndenter;
 import tools.jackson.core.util.DefaultPrettyPrinter;
@@ -34,8 +33,6 @@ public final class Json {
                   .maxStringLength(MAX_STRING_CHARACTERS)
                   .build())
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          // Names come from strangers: a table of them invites collisions and is of no use here.
-          .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
           .build();
 
   private static final JsonMapper MAPPER =
@@ -93,8 +90,13 @@ public final class Json {
             .formatted(
                 file.getFileName(),
                 start + Math.max(at, 0),
-                FormatException.quote(e.getOriginalMessage())),
+                FormatException.quote(plain(e.getOriginalMessage()))),
         e);
+  }
+
+  /** Without the library's remarks about its own settings. */
+  private static String plain(String message) {
+    return message.replaceAll(" \\(for \\w+ starting at .*\\)", "");
   }
 
   /** Indented by two spaces, lines ended by \n on every system, keys in the order of the tree. */

@@ -94,7 +94,7 @@ public record SafetensorsIndex(
         }
       }
       if (json.nextToken() != null) {
-        throw failure("header", "after the closing brace", "spaces", json.currentToken());
+        throw failure("header", "after the closing brace", "spaces", json.currentToken(), "");
       }
       checkCoverage();
       return new SafetensorsIndex(
@@ -122,12 +122,12 @@ public record SafetensorsIndex(
           case "shape" -> shape = readLongs(place, "shape");
           case "data_offsets" -> offsets = readLongs(place, "data_offsets");
           default ->
-              throw failure(place, "field", "dtype, shape, data_offsets", json.currentName());
+              throw failure(place, "field", "dtype, shape, data_offsets", json.currentName(), "");
         }
       }
       if (dtype == null || shape == null || offsets == null) {
         String missing = dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets";
-        throw failure(place, "fields", "dtype, shape, data_offsets", "no " + missing);
+        throw failure(place, "fields", "dtype, shape, data_offsets", "no " + missing, "");
       }
       return tensor(name, place, dtype, shape, offsets);
     }
@@ -137,20 +137,20 @@ public record SafetensorsIndex(
       String name = json.getString();
       return DType.named(name)
           .orElseThrow(
-              () -> failure(place, "dtype", "one of " + Arrays.toString(DType.values()), name));
+              () -> failure(place, "dtype", "one of " + Arrays.toString(DType.values()), name, ""));
     }
 
     private List<Long> readLongs(String place, String what) throws FormatException {
       String expected = "an array of integers from 0 to " + Long.MAX_VALUE;
       if (json.nextToken() != JsonToken.START_ARRAY) {
-        throw failure(place, what, expected, json.getString());
+        throw failure(place, what, expected, json.getString(), "");
       }
       List<Long> values = new ArrayList<>();
       while (json.nextToken() != JsonToken.END_ARRAY) {
         if (json.currentToken() != JsonToken.VALUE_NUMBER_INT
             || json.getNumberType() == NumberType.BIG_INTEGER
             || json.getLongValue() < 0) {
-          throw failure(place, what, expected, json.getString());
+          throw failure(place, what, expected, json.getString(), "");
         }
         values.add(json.getLongValue());
       }
@@ -168,17 +168,19 @@ public record SafetensorsIndex(
             place,
             "data_offsets",
             "begin and end, ascending, up to " + dataBytes,
-            offsets + ". Is the download complete?");
+            offsets,
+            "Is the download complete?");
       }
       long bytes = offsets.get(1) - offsets.get(0);
       long needed;
       try {
         needed = dtype.bytes(TensorInfo.elements(shape));
       } catch (ArithmeticException e) {
-        throw failure(place, "shape", "whole bytes that fit a long", dtype + " " + shape);
+        throw failure(place, "shape", "whole bytes that fit a long", dtype + " " + shape, "");
       }
       if (needed != bytes) {
-        throw failure(place, "data_offsets", needed + " bytes for " + dtype + " " + shape, bytes);
+        String expected = needed + " bytes for " + dtype + " " + FormatException.quote(shape);
+        throw failure(place, "data_offsets", expected, bytes, "");
       }
       return new TensorInfo(name, dtype, shape, file, dataStart + offsets.get(0), bytes);
     }
@@ -194,24 +196,27 @@ public record SafetensorsIndex(
               "tensor '" + FormatException.quote(tensor.name()) + "'",
               tensor.offset() < at ? "data_offsets overlap: begin" : "data_offsets gap: begin",
               at - dataStart,
-              tensor.offset() - dataStart);
+              tensor.offset() - dataStart,
+              "");
         }
         at += tensor.bytes();
       }
       if (at != fileBytes) {
-        throw failure("byte " + at, "end of the last tensor", fileBytes, at);
+        throw failure(
+            "byte " + at, "end of the last tensor", fileBytes, at, "Is the download complete?");
       }
     }
 
     private void expect(JsonToken token, String place, String expected) throws FormatException {
       if (json.nextToken() != token) {
         String found = json.currentToken() == null ? "the end" : json.getString();
-        throw failure(place, "value", expected, found);
+        throw failure(place, "value", expected, found, "");
       }
     }
 
-    private FormatException failure(String place, String what, Object expected, Object found) {
-      return FormatException.of(file, place, what, expected, found, "");
+    private FormatException failure(
+        String place, String what, Object expected, Object found, String advice) {
+      return FormatException.of(file, place, what, expected, found, advice);
     }
   }
 }
