@@ -38,6 +38,9 @@ public final class ExpertFile implements AutoCloseable {
   /** So that one direct read brings a record. */
   static final int PAGE_BYTES = 4096;
 
+  /** Of records and the first of them where padding to pages costs too much: a cache line. */
+  static final int LINE_BYTES = 64;
+
   /** Padding to pages may cost this fraction, a record's and the header's alike. */
   static final int MAX_PADDING_FRACTION = 128;
 
@@ -95,11 +98,11 @@ public final class ExpertFile implements AutoCloseable {
         headerBytes += (long) Float.BYTES * matrix.scaleTable().length;
       }
       long recordBytes = ExpertMatrix.recordBytes(matrices);
-      int alignment = fitsPages(recordBytes, recordBytes) ? PAGE_BYTES : ExpertMatrix.ALIGNMENT;
+      int alignment = fitsPages(recordBytes, recordBytes) ? PAGE_BYTES : LINE_BYTES;
       long stride = roundUp(recordBytes, alignment);
       long dataBytes = Math.multiplyExact(stride, (long) experts);
       boolean pageHeader = alignment == PAGE_BYTES && fitsPages(headerBytes, dataBytes);
-      long dataStart = roundUp(headerBytes, pageHeader ? PAGE_BYTES : ExpertMatrix.ALIGNMENT);
+      long dataStart = roundUp(headerBytes, pageHeader ? PAGE_BYTES : LINE_BYTES);
       return new Geometry(Math.toIntExact(headerBytes), alignment, recordBytes, stride, dataStart);
     }
 

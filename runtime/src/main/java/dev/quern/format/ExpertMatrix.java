@@ -13,11 +13,11 @@ import java.util.Optional;
  * @param scheme how it is quantized; its bytes lie as {@link QuantScheme#layout} says, the QJL
  *     residual after them
  * @param dense element type of a matrix at full precision: row-major, little-endian, padded with
- *     zeros to a multiple of 64 bytes
+ *     zeros to a multiple of 16 bytes
  * @param codebook 2^bits ascending levels; empty for 8 bits and for dense matrices
  * @param scaleTable 16 ascending scales of {@link TileLayout.Scales#U4}, else empty
- * @param offset of the first byte within a record, a multiple of 64
- * @param bytes within a record, a multiple of 64
+ * @param offset of the first byte within a record, a multiple of 16
+ * @param bytes within a record, a multiple of 16
  */
 public record ExpertMatrix(
     Role role,
@@ -29,7 +29,7 @@ public record ExpertMatrix(
     float[] scaleTable,
     long offset,
     long bytes) {
-  static final int ALIGNMENT = TileLayout.ALIGNMENT;
+  private static final int ALIGNMENT = TileLayout.ALIGNMENT;
 
   /** Larger than any model's, small enough that no product of sizes overflows. */
   static final int MAX_DIMENSION = 1 << 24;
@@ -52,7 +52,7 @@ public record ExpertMatrix(
     check(scaleTable.length == scales, "scales of the table", scales, scaleTable.length);
     checkAscending("codebook", codebook);
     checkAscending("scale table", scaleTable);
-    check(offset >= 0 && offset % ALIGNMENT == 0, "offset", "a multiple of 64", offset);
+    check(offset >= 0 && offset % ALIGNMENT == 0, "offset", "a multiple of " + ALIGNMENT, offset);
     long needed = bytes(rows, cols, scheme, dense);
     check(bytes == needed, "bytes", needed, bytes);
   }

@@ -46,8 +46,7 @@ class PackTest {
     Declared packed = new Declared("q_proj", DType.U8, List.of(SCHEME.bytes(64, 32)));
     Declared norm = new Declared("norm", DType.F32, List.of(4L));
     try (SafetensorsWriter out =
-        SafetensorsWriter.create(
-            dir.resolve(Pack.DENSE_NAME), List.of(packed, norm), Map.of())) {
+        SafetensorsWriter.create(dir.resolve(Pack.DENSE_NAME), List.of(packed, norm), Map.of())) {
       out.write("q_proj", ByteBuffer.wrap(ExpertFileTest.record(5, packed.bytes())));
       out.write("norm", ByteBuffer.wrap(ExpertFileTest.record(6, norm.bytes())));
       out.finish();
@@ -120,8 +119,7 @@ class PackTest {
           List.copyOf(manifest.files().keySet()));
       PackManifest.QuantizedTensor tensor = manifest.tensors().get("q_proj");
       assertEquals(SCHEME, tensor.scheme());
-      assertArrayEquals(
-          new float[] {-1.1f, -0.3f, 0.3f, Math.nextUp(1.1f)}, tensor.codebook());
+      assertArrayEquals(new float[] {-1.1f, -0.3f, 0.3f, Math.nextUp(1.1f)}, tensor.codebook());
     }
   }
 
@@ -205,8 +203,7 @@ class PackTest {
   @Test
   void verifyReportsMissingAndLongerFiles() throws IOException {
     Files.delete(dir.resolve("config.json"));
-    Files.write(
-        dir.resolve("dense.safetensors"), new byte[1], StandardOpenOption.APPEND);
+    Files.write(dir.resolve("dense.safetensors"), new byte[1], StandardOpenOption.APPEND);
     assertEquals(List.of("config.json", "dense.safetensors"), problems());
     refuses("config.json: file length: expected 26, found no file");
   }
