@@ -7,7 +7,7 @@ package dev.quern.kernels;
  * <p>Activations are float32 in heap arrays. Methods write only the ranges they name and allocate
  * nothing.
  */
-public sealed interface Kernels permits ScalarKernels {
+public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
   /**
    * Walsh–Hadamard transform in place, x ← H x / √n; orthonormal, so it is its own inverse.
@@ -70,7 +70,7 @@ public sealed interface Kernels permits ScalarKernels {
     String choice = System.getProperty("quern.kernels", "vector");
     return switch (choice) {
       case "scalar" -> new ScalarKernels();
-      case "vector" -> new ScalarKernels();
+      case "vector" -> new VectorKernels();
       default ->
           throw new IllegalArgumentException(
               "-Dquern.kernels: expected scalar or vector, found " + choice);

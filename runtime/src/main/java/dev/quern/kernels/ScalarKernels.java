@@ -69,7 +69,7 @@ public final class ScalarKernels implements Kernels {
     };
   }
 
-  private static float weight(Matrix.Dense w, int row, int col) {
+  static float weight(Matrix.Dense w, int row, int col) {
     long at = ((long) row * w.cols() + col) * w.element().bytes();
     return switch (w.element()) {
       case F32 -> w.data().get(TilePacking.LE_FLOAT, at);

@@ -1,0 +1,181 @@
+package dev.quern.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The vector width of this machine, chosen at class load between 128 and 512 bits, and the few
+ * operations that depend on it. All branches on {@link #COUNT} are decided by the JIT compiler.
+ */
+final class Lanes {
+  static final VectorSpecies<Float> FLOATS = species();
+  static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
+  static final VectorSpecies<Short> SHORTS =
+      VectorSpecies.of(
+          short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2)); // as many lanes
+
+  /** Float lanes of a vector: 4, 8 or 16. */
+  static final int COUNT = FLOATS.length();
+
+  static final int TABLE_ENTRIES = 16;
+
+  /** [half, lane]: lane ^ half, the partner of a lane in a butterfly of that distance. */
+  private static final int[] PARTNERS = partners();
+
+  private static final float MIN_EXPONENT = -104;
+  private static final float MAX_EXPONENT = 89;
+  private static final float LOG2_E = 1.442695041f;
+
+  /** ln 2 in two parts; the first has 9 bits, so its products with k are exact. */
+  private static final float LN2_HIGH = 0.693359375f;
+
+  private static final float LN2_LOW = -2.12194440e-4f;
+
+  /** Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits. */
+  private static final float ROUNDER = 0x1.8p23f;
+
+  private static final float TWO_POW_112 = 0x1p112f;
+  private static final int F16_INFINITY = 0x7C00;
+  private static final int F32_EXPONENT = 0x7F80_0000;
+
+  private Lanes() {}
+
+  private static VectorSpecies<Float> species() {
+    VectorSpecies<Float> preferred = FloatVector.SPECIES_PREFERRED;
+    if (preferred.length() > FloatVector.SPECIES_512.length()) {
+      return FloatVector.SPECIES_512;
+    }
+    return preferred.length() < FloatVector.SPECIES_128.length()
+        ? FloatVector.SPECIES_128
+        : preferred;
+  }
+
+  private static int[] partners() {
+    int[] partners = new int[COUNT * COUNT];
+    for (int i = 0; i < partners.length; i++) {
+      partners[i] = i % COUNT ^ i / COUNT;
+    }
+    return partners;
+  }
+
+  /** Lane i of the result is lane i ^ half. */
+  static FloatVector swapped(FloatVector v, int half) {
+    return IntVector.fromArray(INTS, PARTNERS, half * COUNT)
+        .selectFrom(v.reinterpretAsInts())
+        .reinterpretAsFloats();
+  }
+
+  /**
+   * Sum of all lanes in one defined order. {@code reduceLanes(ADD)} leaves the order open, and
+   * interpreted and compiled code were seen to differ in the last bit.
+   */
+  static float sum(FloatVector v) {
+    for (int half = COUNT / 2; half > 0; half /= 2) {
+      v = v.add(swapped(v, half));
+    }
+    return v.lane(0);
+  }
+
+  /**
+   * e^x within 2 ulp; 0 below −104, infinity above 89, NaN for NaN. {@code lanewise(EXP)} gives
+   * other last bits interpreted than compiled, so the same input could give two results.
+   *
+   * <p>e^x = 2^k e^r with k = round(x / ln 2), |r| ≤ ln 2 / 2, and e^r by its Taylor polynomial of
+   * degree 7 (remainder below 2^-27).
+   */
+  static FloatVector exp(FloatVector x) {
+    FloatVector bounded = x.max(MIN_EXPONENT).min(MAX_EXPONENT); // NaN stays
+    FloatVector shifted = bounded.fma(broadcast(LOG2_E), broadcast(ROUNDER));
+    IntVector k = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(ROUNDER));
+    FloatVector n = shifted.sub(ROUNDER);
+    FloatVector r = n.fma(broadcast(-LN2_HIGH), bounded);
+    r = n.fma(broadcast(-LN2_LOW), r);
+    FloatVector e = r.fma(broadcast(1 / 5040f), broadcast(1 / 720f));
+    e = e.fma(r, broadcast(1 / 120f));
+    e = e.fma(r, broadcast(1 / 24f));
+    e = e.fma(r, broadcast(1 / 6f));
+    e = e.fma(r, broadcast(0.5f));
+    e = e.fma(r, broadcast(1));
+    e = e.fma(r, broadcast(1));
+    IntVector half = k.lanewise(VectorOperators.ASHR, 1); // 2^k alone may not be a float
+    return e.mul(powerOfTwo(half)).mul(powerOfTwo(k.sub(half)));
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(FLOATS, value);
+  }
+
+  private static FloatVector powerOfTwo(IntVector k) {
+    return k.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+  }
+
+  static IntVector ints(MemorySegment data, long offset) {
+    return IntVector.fromMemorySegment(INTS, data, offset, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  static FloatVector floats(MemorySegment data, long offset) {
+    return FloatVector.fromMemorySegment(FLOATS, data, offset, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  static IntVector ints(float[] table, int offset) {
+    return FloatVector.fromArray(FLOATS, table, offset).reinterpretAsInts();
+  }
+
+  /**
+   * table[index &amp; 15] per lane.
+   *
+   * @param t0 the first lanes of the table, t1.. the following ones; a vector of 16 lanes needs t0
+   *     alone and one of 8 only t0 and t1
+   */
+  static FloatVector lookup(
+      IntVector index, IntVector t0, IntVector t1, IntVector t2, IntVector t3) {
+    if (COUNT == 16) {
+      return index.selectFrom(t0).reinterpretAsFloats();
+    }
+    if (COUNT == 8) {
+      return index.selectFrom(t0, t1).reinterpretAsFloats();
+    }
+    VectorMask<Integer> upper = index.lanewise(VectorOperators.LSHL, 28).lt(0);
+    return index.selectFrom(t0, t1).blend(index.selectFrom(t2, t3), upper).reinterpretAsFloats();
+  }
+
+  /** Part of a table of 16 floats that {@link #lookup} wants as t{part}; anything if unused. */
+  static IntVector part(float[] table, int part) {
+    return ints(table, Math.min(part * COUNT, TABLE_ENTRIES - COUNT));
+  }
+
+  /** BF16 values as floats. */
+  static FloatVector bf16(MemorySegment data, long offset) {
+    return shorts(data, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+  }
+
+  /** IEEE half precision as floats, exactly, with subnormals, infinities and NaN. */
+  static FloatVector f16(MemorySegment data, long offset) {
+    IntVector bits = shorts(data, offset);
+    IntVector magnitude = bits.and(0x7FFF);
+    IntVector value =
+        magnitude
+            .lanewise(VectorOperators.LSHL, 13)
+            .reinterpretAsFloats()
+            .mul(TWO_POW_112) // moves the exponent's bias from 15 to 127
+            .reinterpretAsInts();
+    IntVector special = value.or(F32_EXPONENT);
+    return value
+        .blend(special, magnitude.compare(VectorOperators.GE, F16_INFINITY))
+        .or(bits.and(0x8000_0000))
+        .reinterpretAsFloats();
+  }
+
+  private static IntVector shorts(MemorySegment data, long offset) {
+    return (IntVector)
+        ShortVector.fromMemorySegment(SHORTS, data, offset, ByteOrder.LITTLE_ENDIAN)
+            .convertShape(VectorOperators.S2I, INTS, 0);
+  }
+}

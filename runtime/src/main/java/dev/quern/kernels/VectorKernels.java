@@ -1,0 +1,199 @@
+package dev.quern.kernels;
+
+import static dev.quern.kernels.Lanes.COUNT;
+import static jdk.incubator.vector.VectorOperators.MAX;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/** {@link ScalarKernels} with jdk.incubator.vector, at the width {@link Lanes} chose. */
+public final class VectorKernels implements Kernels {
+  private static final VectorSpecies<Float> FLOATS = Lanes.FLOATS;
+
+  private static final ScalarKernels SCALAR = new ScalarKernels();
+
+  /** [half, lane]: −1 where the lane holds b of a − b, else 1. */
+  private static final float[] SIGNS = new float[COUNT * COUNT];
+
+  static {
+    for (int i = 0; i < SIGNS.length; i++) {
+      SIGNS[i] = (i % COUNT & i / COUNT) == 0 ? 1 : -1;
+    }
+  }
+
+  private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
+  private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
+
+  @Override
+  public void hadamard(float[] x, int offset, int n) {
+    ScalarKernels.checkPowerOfTwo(n);
+    if (n < COUNT) {
+      SCALAR.hadamard(x, offset, n);
+      return;
+    }
+    for (int half = 1; half < COUNT; half *= 2) {
+      butterfliesWithin(x, offset, n, half);
+    }
+    for (int half = COUNT; half < n; half *= 2) {
+      for (int block = offset; block < offset + n; block += 2 * half) {
+        butterflies(x, block, half);
+      }
+    }
+    scale(ScalarKernels.hadamardScale(n), x, offset, n);
+  }
+
+  /** Pairs closer than one vector: (a, b) ← (b + a, a + b · −1), the same two roundings. */
+  private static void butterfliesWithin(float[] x, int offset, int n, int half) {
+    FloatVector signs = FloatVector.fromArray(FLOATS, SIGNS, half * COUNT);
+    for (int i = offset; i < offset + n; i += COUNT) {
+      FloatVector a = FloatVector.fromArray(FLOATS, x, i);
+      a.fma(signs, Lanes.swapped(a, half)).intoArray(x, i);
+    }
+  }
+
+  private static void butterflies(float[] x, int block, int half) {
+    for (int i = block; i < block + half; i += COUNT) {
+      FloatVector a = FloatVector.fromArray(FLOATS, x, i);
+      FloatVector b = FloatVector.fromArray(FLOATS, x, i + half);
+      a.add(b).intoArray(x, i);
+      a.sub(b).intoArray(x, i + half);
+    }
+  }
+
+  /** x ← scale · x. */
+  private static void scale(float scale, float[] x, int offset, int n) {
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector.fromArray(FLOATS, x, offset + i).mul(scale).intoArray(x, offset + i);
+    }
+    for (; i < n; i++) {
+      x[offset + i] *= scale;
+    }
+  }
+
+  @Override
+  public void gemv(
+      Matrix w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset) {
+    PackedVectors vectors = packed.get();
+    for (int tile = firstTile; tile < endTile; tile++) {
+      switch (w) {
+        case Matrix.Packed p -> vectors.gemv(p, tile, x, xOffset, y, yOffset);
+        case Matrix.Dense d -> DenseVectors.gemv(d, tile, x, xOffset, y, yOffset);
+      }
+    }
+  }
+
+  @Override
+  public void dequantize(Matrix w, int tile, int firstCol, int endCol, float[] panel) {
+    switch (w) {
+      case Matrix.Packed p -> packed.get().dequantize(p, tile, firstCol, endCol, panel);
+      case Matrix.Dense d -> dense.get().dequantize(d, tile, firstCol, endCol, panel);
+    }
+  }
+
+  @Override
+  public void multiplyPanel(
+      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums) {
+    PanelVectors.multiply(panel, columns, x, xOffset, xStride, vectors, sums);
+  }
+
+  @Override
+  public float dot(float[] a, int aOffset, float[] b, int bOffset, int n) {
+    FloatVector s0 = FloatVector.zero(FLOATS);
+    FloatVector s1 = s0;
+    int i = 0;
+    for (; i <= n - 2 * COUNT; i += 2 * COUNT) {
+      s0 = product(a, aOffset + i, b, bOffset + i, s0);
+      s1 = product(a, aOffset + i + COUNT, b, bOffset + i + COUNT, s1);
+    }
+    for (; i <= n - COUNT; i += COUNT) {
+      s0 = product(a, aOffset + i, b, bOffset + i, s0);
+    }
+    float sum = Lanes.sum(s0.add(s1));
+    for (; i < n; i++) {
+      sum += a[aOffset + i] * b[bOffset + i];
+    }
+    return sum;
+  }
+
+  private static FloatVector product(float[] a, int aAt, float[] b, int bAt, FloatVector sum) {
+    return FloatVector.fromArray(FLOATS, a, aAt).fma(FloatVector.fromArray(FLOATS, b, bAt), sum);
+  }
+
+  @Override
+  public void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    FloatVector scales = FloatVector.broadcast(FLOATS, scale);
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector.fromArray(FLOATS, x, xOffset + i)
+          .fma(scales, FloatVector.fromArray(FLOATS, y, yOffset + i))
+          .intoArray(y, yOffset + i);
+    }
+    SCALAR.axpy(scale, x, xOffset + i, y, yOffset + i, n - i);
+  }
+
+  @Override
+  public void rmsNorm(
+      float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n) {
+    float squares = dot(x, xOffset, x, xOffset, n);
+    float scale = (float) (1 / Math.sqrt((double) squares / n + epsilon));
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector.fromArray(FLOATS, x, xOffset + i)
+          .mul(scale)
+          .mul(FloatVector.fromArray(FLOATS, weight, i))
+          .intoArray(out, outOffset + i);
+    }
+    for (; i < n; i++) {
+      out[outOffset + i] = x[xOffset + i] * scale * weight[i];
+    }
+  }
+
+  @Override
+  public void softmax(float[] x, int offset, int n) {
+    float sum = exponentials(x, offset, n, max(x, offset, n));
+    scale(1 / sum, x, offset, n);
+  }
+
+  private static float max(float[] x, int offset, int n) {
+    FloatVector maxima = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      maxima = maxima.max(FloatVector.fromArray(FLOATS, x, offset + i));
+    }
+    float max = maxima.reduceLanes(MAX);
+    for (; i < n; i++) {
+      max = Math.max(max, x[offset + i]);
+    }
+    return max;
+  }
+
+  /** x ← exp(x − max); returns their sum. */
+  private static float exponentials(float[] x, int offset, int n, float max) {
+    FloatVector sums = FloatVector.zero(FLOATS);
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector e = Lanes.exp(FloatVector.fromArray(FLOATS, x, offset + i).sub(max));
+      e.intoArray(x, offset + i);
+      sums = sums.add(e);
+    }
+    float sum = Lanes.sum(sums);
+    for (; i < n; i++) {
+      x[offset + i] = (float) Math.exp(x[offset + i] - max);
+      sum += x[offset + i];
+    }
+    return sum;
+  }
+
+  @Override
+  public void swiGlu(float[] gate, int gateOffset, float[] up, int upOffset, int n) {
+    int i = 0;
+    for (; i <= n - COUNT; i += COUNT) {
+      FloatVector g = FloatVector.fromArray(FLOATS, gate, gateOffset + i);
+      g.div(Lanes.exp(g.neg()).add(1))
+          .mul(FloatVector.fromArray(FLOATS, up, upOffset + i))
+          .intoArray(gate, gateOffset + i);
+    }
+    SCALAR.swiGlu(gate, gateOffset + i, up, upOffset + i, n - i);
+  }
+}

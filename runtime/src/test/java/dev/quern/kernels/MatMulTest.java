@@ -1,0 +1,125 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MatMulTest {
+  private static final long SEED = 31;
+  private static final int ROWS = 150;
+  private static final int COLS = 330;
+  private static final int X_STRIDE = COLS + 3;
+  private static final int Y_STRIDE = ROWS + 2;
+
+  private static Matrix some3Bit() {
+    return TestMatrices.packed(
+        new TileLayout(ROWS, COLS, 3, TileLayout.Scales.U4, 16, false, 1), SEED);
+  }
+
+  /** One run over several kinds of matrices that read the same x; one result after another. */
+  private static List<float[]> products(int threads, int vectors) {
+    List<Matrix> matrices =
+        List.of(
+            some3Bit(),
+            TestMatrices.dense(Matrix.Element.BF16, ROWS, COLS, SEED),
+            TestMatrices.packed(
+                new TileLayout(ROWS, COLS, 8, TileLayout.Scales.F16, 64, false, 1), SEED));
+    float[] x =
+        TestMatrices.gaussian(new SplittableRandom(SEED), 1 + Math.max(1, vectors) * X_STRIDE);
+    List<float[]> results = new ArrayList<>();
+    try (MatMul matMul = MatMul.create(new VectorKernels(), threads)) {
+      for (int round = 0; round < 2; round++) { // the second with the buffers of the first
+        results.clear();
+        for (Matrix w : matrices) {
+          float[] y = new float[2 + vectors * Y_STRIDE];
+          results.add(y);
+          matMul.add(w, x, 1, X_STRIDE, vectors, y, 2, Y_STRIDE);
+        }
+        matMul.run();
+      }
+    }
+    return results;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 6, 7, 20, 200})
+  void resultsDoNotDependOnThreads(int vectors) {
+    List<float[]> one = products(1, vectors);
+    for (int threads = 2; threads <= 3; threads++) {
+      List<float[]> more = products(threads, vectors);
+      for (int i = 0; i < one.size(); i++) {
+        assertArrayEquals(one.get(i), more.get(i), threads + " threads");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 6, 7, 11, 193})
+  void everyVectorEqualsTheScalarProduct(int vectors) {
+    Matrix w = some3Bit();
+    float[] x =
+        TestMatrices.gaussian(new SplittableRandom(SEED), 1 + Math.max(1, vectors) * X_STRIDE);
+    float[] actual = new float[2 + vectors * Y_STRIDE];
+    float[] expected = new float[actual.length]; // the gaps between vectors stay 0 in both
+    Kernels scalar = new ScalarKernels();
+    for (int t = 0; t < vectors; t++) {
+      scalar.gemv(w, 0, 3, x, 1 + t * X_STRIDE, expected, 2 + t * Y_STRIDE);
+    }
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 2)) {
+      matMul.add(w, x, 1, X_STRIDE, vectors, actual, 2, Y_STRIDE);
+      matMul.run();
+    }
+    // |w| is about 1.5, so Σ |w x| about 400; float32 keeps 2^-24 of it per rounding
+    assertArrayEquals(expected, actual, 400 * 16 * 0x1p-24f);
+  }
+
+  /**
+   * Decode sums a group and scales it, prefill scales each weight: a vector's result differs by
+   * rounding between batches of up to and of more than {@link TiledMatMul#MAX_DECODE_VECTORS}, and
+   * not at all among the latter.
+   */
+  @Test
+  void resultOfAVectorDoesNotDependOnItsCompany() {
+    float[] of7 = products(1, 7).getFirst();
+    float[] of200 = products(1, 200).getFirst();
+    float[] of1 = products(1, 1).getFirst();
+    for (int row = 0; row < ROWS; row++) {
+      assertEquals(of7[2 + row], of200[2 + row]);
+      assertEquals(of7[2 + row], of1[2 + row], 400 * 16 * 0x1p-24f);
+    }
+  }
+
+  @Test
+  void runForgetsWhatItRan() {
+    Matrix w = some3Bit();
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), COLS);
+    float[] y = new float[ROWS];
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 1)) {
+      matMul.add(w, x, 0, COLS, 1, y, 0, ROWS);
+      matMul.run();
+      y[0] = 42;
+      matMul.run();
+      assertEquals(42, y[0]);
+    }
+  }
+
+  @Test
+  void rangesBeyondTheArraysAreRefused() {
+    Matrix w = some3Bit();
+    float[] x = new float[2 * COLS];
+    float[] y = new float[2 * ROWS];
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 1)) {
+      assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 1, COLS, 2, y, 0, ROWS));
+      assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 0, COLS, 2, y, 1, ROWS));
+      assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, -1, COLS, 1, y, 0, ROWS));
+      matMul.run();
+    }
+  }
+}

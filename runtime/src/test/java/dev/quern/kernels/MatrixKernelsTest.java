@@ -1,0 +1,165 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Products and dequantization: the vector version against the scalar definition. */
+class MatrixKernelsTest {
+  private static final long SEED = 23;
+  private static final float GUARD = 12345.5f;
+
+  /**
+   * float32 rounds each of n products and sums to 2^-24 of a partial sum, which stays below Σ |w
+   * x|; in practice the errors grow as √n, so 16 ulp of Σ |w x| hold for n ≤ 512 and a wrong index,
+   * scale or column (about 1/n of it or more) does not pass.
+   */
+  private static final double SUM_TOLERANCE = 16 * 0x1p-24;
+
+  /** Scalar multiplies factor · (scale · level), vector (factor · scale) · level: 3 roundings. */
+  private static final double PRODUCT_TOLERANCE = 4 * 0x1p-24;
+
+  private final Kernels scalar = new ScalarKernels();
+  private final Kernels vector = new VectorKernels();
+
+  // Whole tiles and blocks; one ragged block; ragged rows; several chunks of 16 runs with a rest.
+  @ParameterizedTest
+  @CsvSource({"64, 128", "65, 33", "7, 16", "128, 1", "100, 300", "130, 517"})
+  void gemvEqualsScalar(int rows, int cols) {
+    SplittableRandom random = new SplittableRandom(SEED);
+    int xOffset = 3;
+    float[] x = TestMatrices.gaussian(random, xOffset + cols);
+    int yOffset = 5;
+    for (Matrix w : TestMatrices.all(rows, cols, SEED)) {
+      float[] expected = guarded(yOffset + rows + 4);
+      float[] actual = guarded(yOffset + rows + 4);
+      int tiles = Math.ceilDiv(rows, 64);
+      scalar.gemv(w, 0, tiles, x, xOffset, expected, yOffset);
+      vector.gemv(w, 0, tiles, x, xOffset, actual, yOffset);
+      float[] panel = new float[64 * cols];
+      for (int row = 0; row < rows; row++) {
+        if (row % 64 == 0) {
+          scalar.dequantize(w, row / 64, 0, cols, panel);
+        }
+        double magnitude = 0;
+        for (int col = 0; col < cols; col++) {
+          magnitude +=
+              (Math.abs(panel[64 * col + row % 64]) + partsBound(w)) * Math.abs(x[xOffset + col]);
+        }
+        String place = TestMatrices.name(w) + " row " + row;
+        assertEquals(
+            expected[yOffset + row], actual[yOffset + row], SUM_TOLERANCE * magnitude, place);
+        actual[yOffset + row] = expected[yOffset + row];
+      }
+      assertArrayEquals(expected, actual, "written outside of y");
+    }
+  }
+
+  /**
+   * What |w| may reach in parts: with offsets, Σ scale·level·x and offset·Σx are summed apart and
+   * may cancel, so a small weight does not mean small summands.
+   */
+  private static double partsBound(Matrix w) {
+    if (w instanceof Matrix.Packed p && p.layout().offsets()) {
+      return p.layout().bits() == 8 ? 2 * 128 + 4 : 2 * 4 + 4;
+    }
+    return 0;
+  }
+
+  @Test
+  void gemvOfATileRangeWritesThatRangeOnly() {
+    Matrix w = TestMatrices.packed(TestMatrices.layouts(200, 64).getFirst(), SEED);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 64);
+    float[] whole = guarded(200);
+    vector.gemv(w, 0, 4, x, 0, whole, 0);
+    float[] part = guarded(200);
+    vector.gemv(w, 1, 3, x, 0, part, 0);
+    for (int row = 0; row < 200; row++) {
+      assertEquals(row >= 64 && row < 192 ? whole[row] : GUARD, part[row], "row " + row);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"64, 128, 0, 128", "65, 133, 16, 133", "40, 100, 96, 99", "100, 300, 32, 48"})
+  void dequantizeEqualsScalar(int rows, int cols, int firstCol, int endCol) {
+    int used = 64 * (endCol - firstCol);
+    for (Matrix w : TestMatrices.all(rows, cols, SEED)) {
+      for (int tile = 0; tile < Math.ceilDiv(rows, 64); tile++) {
+        float[] expected = guarded(used + 3);
+        float[] actual = guarded(used + 3);
+        scalar.dequantize(w, tile, firstCol, endCol, expected);
+        vector.dequantize(w, tile, firstCol, endCol, actual);
+        for (int i = 0; i < expected.length; i++) {
+          double tolerance = PRODUCT_TOLERANCE * (Math.abs(expected[i]) + partsBound(w));
+          assertEquals(expected[i], actual[i], tolerance, TestMatrices.name(w) + " at " + i);
+        }
+      }
+    }
+  }
+
+  @Test
+  void scalarGemvIsTheDequantizedMatrixTimesX() {
+    int rows = 70;
+    int cols = 45;
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), cols);
+    for (Matrix w : TestMatrices.all(rows, cols, SEED)) {
+      float[] y = new float[rows];
+      scalar.gemv(w, 0, 2, x, 0, y, 0);
+      float[] panel = new float[64 * cols];
+      scalar.dequantize(w, 1, 0, cols, panel);
+      double sum = 0;
+      for (int col = 0; col < cols; col++) {
+        sum += (double) panel[64 * col + 2] * x[col];
+      }
+      assertEquals((float) sum, y[66], TestMatrices.name(w));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 1", "5, 16", "6, 33", "7, 100", "13, 256", "18, 3"})
+  void multiplyPanelEqualsScalar(int vectors, int columns) {
+    SplittableRandom random = new SplittableRandom(SEED);
+    int stride = columns + 5;
+    float[] panel = TestMatrices.gaussian(random, 64 * columns);
+    float[] x = TestMatrices.gaussian(random, 2 + vectors * stride);
+    float[] expected = TestMatrices.gaussian(random, 64 * vectors + 3);
+    float[] actual = expected.clone();
+    scalar.multiplyPanel(panel, columns, x, 2, stride, vectors, expected);
+    vector.multiplyPanel(panel, columns, x, 2, stride, vectors, actual);
+    // Gaussian products: Σ |w x| is about 0.64 n
+    assertArrayEquals(expected, actual, (float) (SUM_TOLERANCE * (columns + 4)));
+    for (int i = 64 * vectors; i < expected.length; i++) {
+      assertEquals(expected[i], actual[i], "written outside of sums");
+    }
+  }
+
+  /** All 65536 half precision values, through a dense matrix with one column. */
+  @Test
+  void everyF16ValueIsExact() {
+    MemorySegment data = MemorySegment.ofArray(new byte[2 << 16]);
+    for (int i = 0; i < 1 << 16; i++) {
+      data.set(TilePacking.LE_SHORT, 2L * i, (short) i);
+    }
+    Matrix w = new Matrix.Dense(Matrix.Element.F16, 64, 1024, data);
+    float[] expected = new float[1 << 16];
+    float[] actual = new float[1 << 16];
+    scalar.dequantize(w, 0, 0, 1024, expected);
+    vector.dequantize(w, 0, 0, 1024, actual);
+    for (int i = 0; i < expected.length; i++) {
+      int wanted = Float.floatToIntBits(expected[i]); // one NaN for all
+      assertEquals(wanted, Float.floatToIntBits(actual[i]), "f16 0x" + Integer.toHexString(i));
+    }
+  }
+
+  private static float[] guarded(int n) {
+    float[] values = new float[n];
+    Arrays.fill(values, GUARD);
+    return values;
+  }
+}
