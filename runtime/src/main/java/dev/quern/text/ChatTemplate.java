@@ -1,0 +1,114 @@
+package dev.quern.text;
+
+import dev.quern.text.jinja.Limits;
+import dev.quern.text.jinja.Template;
+import dev.quern.text.jinja.TemplateException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * How a model wants a conversation written: the Jinja template beside it, rendered as Hugging Face
+ * transformers does. Encode the result without added special tokens: the template writes them.
+ *
+ * <p>Safe for several threads.
+ */
+public final class ChatTemplate {
+  /** Who speaks, such as {@code system}, {@code user} or {@code assistant}, and what. */
+  public record Message(String role, String content) {}
+
+  private final String file;
+  private final Template template;
+  private final Map<String, String> specialTokens;
+
+  private ChatTemplate(String file, Template template, Map<String, String> specialTokens) {
+    this.file = file;
+    this.template = template;
+    this.specialTokens = specialTokens;
+  }
+
+  /**
+   * The template of {@code chat_template.jinja}, else the one in {@code tokenizer_config.json}: a
+   * text, or of a list of named ones the one named default.
+   *
+   * @return empty if the model has none
+   * @throws TextException if a file is wrong or the template cannot be parsed
+   */
+  public static Optional<ChatTemplate> open(Path folder) throws IOException {
+    Map<String, String> special = TokenizerConfig.read(folder).specialTokens();
+    Path ownFile = folder.resolve("chat_template.jinja");
+    if (Files.exists(ownFile)) {
+      JsonFiles.checkSize(ownFile, 4L * Limits.DEFAULT.templateCharacters());
+      return Optional.of(parse("chat_template.jinja", Files.readString(ownFile), special));
+    }
+    Path config = folder.resolve("tokenizer_config.json");
+    JsonNode value = JsonFiles.readObjectIfPresent(config).path("chat_template");
+    String source = value.stringValue(null);
+    for (JsonNode named : value.values()) {
+      if (named.path("name").stringValue("").equals("default")) {
+        source = named.path("template").stringValue(null);
+      }
+    }
+    if (source == null) {
+      if (!value.isMissingNode() && !value.isNull()) {
+        throw TextException.in(
+            config, "chat_template: expected text or a list with one named default");
+      }
+      return Optional.empty();
+    }
+    return Optional.of(parse("tokenizer_config.json, chat_template", source, special));
+  }
+
+  /**
+   * @param file for messages
+   * @param specialTokens role to text, such as {@code bos_token} to {@code <s>}
+   */
+  static ChatTemplate parse(String file, String source, Map<String, String> specialTokens)
+      throws TextException {
+    try {
+      return new ChatTemplate(file, Template.parse(source, Limits.DEFAULT), specialTokens);
+    } catch (TemplateException e) {
+      throw new TextException(file + ", " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * @param addGenerationPrompt ends with the beginning of the assistant's turn
+   * @param extra further names for the template, such as {@code enable_thinking} or {@code tools};
+   *     they override the special tokens
+   * @throws TextException if the template fails or refuses this conversation
+   */
+  public String render(List<Message> messages, boolean addGenerationPrompt, Map<String, ?> extra)
+      throws TextException {
+    List<Map<String, Object>> maps = new ArrayList<>();
+    for (Message message : messages) {
+      Map<String, Object> map = new LinkedHashMap<>();
+      map.put("role", message.role());
+      map.put("content", message.content());
+      maps.add(map);
+    }
+    return renderMaps(maps, addGenerationPrompt, extra);
+  }
+
+  /** The same for messages with more than a role and a content, such as tool calls. */
+  public String renderMaps(
+      List<? extends Map<String, ?>> messages, boolean addGenerationPrompt, Map<String, ?> extra)
+      throws TextException {
+    Map<String, Object> values = new LinkedHashMap<>(specialTokens);
+    values.put("messages", messages);
+    values.put("add_generation_prompt", addGenerationPrompt);
+    values.putAll(extra);
+    try {
+      return template.render(values, Clock.systemDefaultZone());
+    } catch (TemplateException e) {
+      throw new TextException(file + ", " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,6 @@
+package dev.quern.text.jinja;
+
+/** Functions, macros and methods bound to their value. */
+interface Callable {
+  Object call(Args args);
+}

@@ -1,0 +1,16 @@
+package dev.quern.text.jinja;
+
+/**
+ * What one template may use. The longest chat template known has 20 000 characters, and rendering
+ * takes some hundred steps per message.
+ *
+ * @param templateCharacters length of the source
+ * @param outputCharacters length of the rendered text
+ * @param steps expressions and statements evaluated, list elements touched
+ * @param characters of all intermediate texts together
+ * @param depth of nested statements, expressions, macro calls and values
+ */
+public record Limits(
+    int templateCharacters, int outputCharacters, long steps, long characters, int depth) {
+  public static final Limits DEFAULT = new Limits(1 << 20, 1 << 24, 5_000_000, 1L << 26, 300);
+}

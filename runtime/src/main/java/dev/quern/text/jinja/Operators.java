@@ -1,0 +1,296 @@
+package dev.quern.text.jinja;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** What +, *, in, [a:b] and their kin do with Python's values. */
+final class Operators {
+  private Operators() {}
+
+  static Object binary(String operator, Object a, Object b, Budget budget) {
+    if (operator.equals("~")) {
+      return concatenate(Values.text(a, budget), Values.text(b, budget), budget);
+    }
+    if (a instanceof Undefined undefined) {
+      throw undefined.failure();
+    }
+    if (b instanceof Undefined undefined) {
+      throw undefined.failure();
+    }
+    if (operator.equals("+") && a instanceof String x && b instanceof String y) {
+      return concatenate(x, y, budget);
+    }
+    if (operator.equals("+") && a instanceof List<?> x && b instanceof List<?> y) {
+      budget.steps((long) x.size() + y.size());
+      List<Object> joined = new ArrayList<>(x);
+      joined.addAll(y);
+      return a instanceof Tuple ? new Tuple(joined) : joined;
+    }
+    if (operator.equals("*") && (isSequence(a) || isSequence(b))) {
+      Object times = isSequence(a) ? b : a;
+      if (times instanceof Long || times instanceof Boolean) {
+        return repeat(isSequence(a) ? a : b, Math.max(0, Values.toLong(times)), budget);
+      }
+    }
+    if (!Values.isNumber(a) || !Values.isNumber(b)) {
+      throw new TemplateException(
+          "cannot compute " + Values.typeName(a) + " " + operator + " " + Values.typeName(b));
+    }
+    try {
+      return arithmetic(operator, a, b);
+    } catch (ArithmeticException e) {
+      throw new TemplateException("integer too large in " + a + " " + operator + " " + b);
+    }
+  }
+
+  static String concatenate(String a, String b, Budget budget) {
+    budget.characters((long) a.length() + b.length());
+    return a.concat(b);
+  }
+
+  private static boolean isSequence(Object value) {
+    return value instanceof String || value instanceof List<?>;
+  }
+
+  private static Object repeat(Object sequence, long times, Budget budget) {
+    int length = sequence instanceof String text ? text.length() : ((List<?>) sequence).size();
+    if (length == 0) {
+      return sequence;
+    }
+    long total = times > Integer.MAX_VALUE ? Long.MAX_VALUE : times * length;
+    if (sequence instanceof String text) {
+      budget.characters(total);
+      return text.repeat((int) times);
+    }
+    budget.steps(total);
+    List<Object> all = new ArrayList<>((int) total);
+    for (long i = 0; i < times; i++) {
+      all.addAll((List<?>) sequence);
+    }
+    return sequence instanceof Tuple ? new Tuple(all) : all;
+  }
+
+  private static Object arithmetic(String operator, Object a, Object b) {
+    if (operator.equals("/")) {
+      checkDivisor(b);
+      return Values.toDouble(a) / Values.toDouble(b);
+    }
+    if (a instanceof Double || b instanceof Double) {
+      double x = Values.toDouble(a);
+      double y = Values.toDouble(b);
+      return switch (operator) {
+        case "+" -> x + y;
+        case "-" -> x - y;
+        case "*" -> x * y;
+        case "**" -> Math.pow(x, y);
+        case "//" -> {
+          checkDivisor(b);
+          yield Math.floor(x / y);
+        }
+        default -> {
+          checkDivisor(b);
+          double rest = x % y;
+          yield rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+        }
+      };
+    }
+    long x = Values.toLong(a);
+    long y = Values.toLong(b);
+    return switch (operator) {
+      case "+" -> Math.addExact(x, y);
+      case "-" -> Math.subtractExact(x, y);
+      case "*" -> Math.multiplyExact(x, y);
+      case "**" -> y < 0 ? (Object) Math.pow(x, y) : (Object) power(x, y);
+      case "//" -> {
+        checkDivisor(b);
+        yield Math.floorDivExact(x, y);
+      }
+      default -> {
+        checkDivisor(b);
+        yield Math.floorMod(x, y);
+      }
+    };
+  }
+
+  private static long power(long base, long exponent) {
+    long result = 1;
+    long square = base;
+    for (long left = exponent; left > 0; left >>= 1) {
+      if ((left & 1) == 1) {
+        result = Math.multiplyExact(result, square);
+      }
+      if (left > 1) {
+        square = Math.multiplyExact(square, square);
+      }
+    }
+    return result;
+  }
+
+  private static void checkDivisor(Object divisor) {
+    if (Values.toDouble(divisor) == 0) {
+      throw new TemplateException("division by zero");
+    }
+  }
+
+  static Object sign(String operator, Object value) {
+    if (value instanceof Double d) {
+      return operator.equals("-") ? -d : d;
+    }
+    if (value instanceof Long || value instanceof Boolean) {
+      long number = Values.toLong(value);
+      return operator.equals("-") ? Math.negateExact(number) : number;
+    }
+    throw new TemplateException("cannot compute " + operator + Values.typeName(value));
+  }
+
+  static boolean compare(String operator, Object a, Object b, Budget budget) {
+    return switch (operator) {
+      case "==" -> Values.equal(a, b, budget);
+      case "!=" -> !Values.equal(a, b, budget);
+      case "in" -> in(a, b, budget);
+      case "not in" -> !in(a, b, budget);
+      default -> {
+        if (isNan(a) || isNan(b)) {
+          yield false;
+        }
+        if (a instanceof Undefined undefined) {
+          throw undefined.failure();
+        }
+        if (b instanceof Undefined undefined) {
+          throw undefined.failure();
+        }
+        int order = Values.compare(a, b, budget);
+        yield switch (operator) {
+          case "<" -> order < 0;
+          case "<=" -> order <= 0;
+          case ">" -> order > 0;
+          default -> order >= 0;
+        };
+      }
+    };
+  }
+
+  private static boolean isNan(Object value) {
+    return value instanceof Double d && d.isNaN();
+  }
+
+  private static boolean in(Object value, Object container, Budget budget) {
+    switch (container) {
+      case String text -> {
+        if (value instanceof String part) {
+          budget.steps(text.length() / 16);
+          return text.contains(part);
+        }
+        throw new TemplateException("cannot look for " + Values.typeName(value) + " in text");
+      }
+      case List<?> list -> {
+        for (Object element : list) {
+          if (Values.equal(value, element, budget)) {
+            return true;
+          }
+        }
+        return false;
+      }
+      case Map<?, ?> map -> {
+        return map.containsKey(Values.key(value));
+      }
+      case Undefined u -> {
+        return false;
+      }
+      case null, default ->
+          throw new TemplateException("cannot look into " + Values.typeName(container));
+    }
+  }
+
+  /** {@code target[from:to:step]} */
+  static Object slice(Object target, Object from, Object to, Object step, Budget budget) {
+    if (target instanceof Undefined undefined) {
+      throw undefined.failure();
+    }
+    List<Object> all;
+    if (target instanceof String || target instanceof List<?>) {
+      all = Values.elements(target, budget);
+    } else {
+      throw new TemplateException("cannot slice " + Values.typeName(target));
+    }
+    long stride = step == null ? 1 : integer(step);
+    if (stride == 0) {
+      throw new TemplateException("slice step cannot be zero");
+    }
+    boolean forward = stride > 0;
+    long lowest = forward ? 0 : -1;
+    long highest = forward ? all.size() : all.size() - 1L;
+    long start = bound(from, forward ? lowest : highest, all.size(), lowest, highest);
+    long end = bound(to, forward ? highest : lowest, all.size(), lowest, highest);
+    List<Object> picked = new ArrayList<>();
+    // a stride beyond the size ends the loop at once, whatever it is
+    long bounded = Math.clamp(stride, -all.size() - 1L, all.size() + 1L);
+    for (long i = start; forward ? i < end : i > end; i += bounded) {
+      picked.add(all.get((int) i));
+    }
+    if (target instanceof String) {
+      StringBuilder text = new StringBuilder(picked.size());
+      picked.forEach(text::append);
+      return text.toString();
+    }
+    return target instanceof Tuple ? new Tuple(picked) : picked;
+  }
+
+  private static long bound(Object given, long standard, int size, long lowest, long highest) {
+    if (given == null) {
+      return standard;
+    }
+    long index = integer(given);
+    return Math.clamp(index < 0 ? index + size : index, lowest, highest);
+  }
+
+  private static long integer(Object value) {
+    if (value instanceof Long number) {
+      return number;
+    }
+    throw new TemplateException("a slice needs integers, found " + Values.typeName(value));
+  }
+
+  /** {@code target[key]}; undefined where there is none. */
+  static Object item(Object target, Object key, Budget budget) {
+    if (target instanceof Undefined undefined) {
+      throw undefined.failure();
+    }
+    if (target instanceof Map<?, ?> map) {
+      Object wanted = Values.key(key);
+      return map.containsKey(wanted) ? map.get(wanted) : new Undefined(Values.text(key, budget));
+    }
+    if (key instanceof Long index) {
+      if (target instanceof List<?> list) {
+        long place = index < 0 ? index + list.size() : index;
+        return place >= 0 && place < list.size()
+            ? list.get((int) place)
+            : new Undefined("item " + index);
+      }
+      if (target instanceof String text) {
+        budget.steps(text.length() / 64);
+        long size = Values.length(text);
+        long place = index < 0 ? index + size : index;
+        return place >= 0 && place < size
+            ? Character.toString(text.codePointAt(text.offsetByCodePoints(0, (int) place)))
+            : new Undefined("character " + index);
+      }
+    }
+    return key instanceof String name ? attribute(target, name) : new Undefined("item");
+  }
+
+  /** {@code target.name}, where it is no method of target. */
+  static Object attribute(Object target, String name) {
+    return switch (target) {
+      case Undefined undefined -> throw undefined.failure();
+      case Map<?, ?> map -> map.containsKey(name) ? map.get(name) : new Undefined(name);
+      case Namespace namespace ->
+          namespace.attributes().containsKey(name)
+              ? namespace.attributes().get(name)
+              : new Undefined(name);
+      case Loop loop -> loop.attribute(name);
+      case null, default -> new Undefined(name);
+    };
+  }
+}

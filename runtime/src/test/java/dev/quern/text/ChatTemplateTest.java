@@ -1,0 +1,66 @@
+package dev.quern.text;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.quern.text.ChatTemplate.Message;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ChatTemplateTest {
+  private static final List<Message> HELLO =
+      List.of(new Message("system", "Be brief."), new Message("user", "Hi"));
+
+  @Test
+  void tinyMoe() throws IOException {
+    ChatTemplate template =
+        ChatTemplate.open(TokenizerTest.datasets().resolve("tiny-moe/model")).orElseThrow();
+    assertEquals(
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
+            + "<|im_start|>assistant\n",
+        template.render(HELLO, true, Map.of()));
+    assertTrue(template.render(HELLO, false, Map.of()).endsWith("Hi<|im_end|>\n"));
+  }
+
+  @Test
+  void ownFileGoesFirstAndSpecialTokensAreNames(@TempDir Path folder) throws IOException {
+    assertTrue(ChatTemplate.open(folder).isEmpty());
+    Path config = folder.resolve("tokenizer_config.json");
+    Files.writeString(config, "{\"bos_token\": {\"content\": \"<s>\"}}");
+    assertTrue(ChatTemplate.open(folder).isEmpty());
+    Files.writeString(
+        config,
+        "{\"bos_token\": {\"content\": \"<s>\"}, \"chat_template\": ["
+            + "{\"name\": \"tool_use\", \"template\": \"no\"},"
+            + "{\"name\": \"default\", \"template\": \"{{ bos_token }}default\"}]}");
+    assertEquals("<s>default", ChatTemplate.open(folder).get().render(HELLO, true, Map.of()));
+    Files.writeString(folder.resolve("chat_template.jinja"), "{{ bos_token }}{{ extra }}\n");
+    ChatTemplate own = ChatTemplate.open(folder).get();
+    assertEquals("<s>file", own.render(HELLO, true, Map.of("extra", "file")));
+  }
+
+  @Test
+  void failuresAreOneLineWithFileAndLine(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("chat_template.jinja");
+    Files.writeString(file, "a\n{% if %}");
+    TextException broken = assertThrows(TextException.class, () -> ChatTemplate.open(folder));
+    assertEquals(
+        "chat_template.jinja, line 2: expected an expression, found '%}'", broken.getMessage());
+    Files.writeString(file, "a\n\n{{ raise_exception('no system\nmessage') }}");
+    ChatTemplate refusing = ChatTemplate.open(folder).get();
+    TextException refused =
+        assertThrows(TextException.class, () -> refusing.render(HELLO, true, Map.of()));
+    assertEquals(
+        "chat_template.jinja, line 3: the template refuses: no system message",
+        refused.getMessage());
+    Files.delete(file);
+    Files.writeString(folder.resolve("tokenizer_config.json"), "{\"chat_template\": 3}");
+    assertThrows(TextException.class, () -> ChatTemplate.open(folder));
+  }
+}
