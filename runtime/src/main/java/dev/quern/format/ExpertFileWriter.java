@@ -67,6 +67,13 @@ public final class ExpertFileWriter implements Closeable {
     }
   }
 
+  /** Length of a finished file of such records. */
+  public static long fileBytes(List<ExpertMatrix> matrices, int numExperts) {
+    ExpertFile.Geometry geometry =
+        ExpertFile.Geometry.of(ExpertMatrix.inRecord(matrices), numExperts);
+    return geometry.dataStart() + numExperts * geometry.recordStride();
+  }
+
   /** With their offsets. */
   public List<ExpertMatrix> matrices() {
     return matrices;

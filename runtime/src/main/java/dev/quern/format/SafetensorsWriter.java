@@ -71,6 +71,12 @@ public final class SafetensorsWriter implements Closeable {
     }
   }
 
+  /** Length of a finished file with these tensors. */
+  public static long fileBytes(List<Declared> tensors, Map<String, String> metadata) {
+    long data = tensors.stream().mapToLong(Declared::bytes).sum();
+    return Long.BYTES + header(tensors, metadata).length + data;
+  }
+
   private static byte[] header(List<Declared> tensors, Map<String, String> metadata) {
     ObjectNode root = Json.mapper().createObjectNode();
     if (!metadata.isEmpty()) {

@@ -1,6 +1,7 @@
 package dev.quern.quant;
 
 import dev.quern.kernels.TileLayout;
+import java.io.Serializable;
 
 /**
  * How a tensor is quantized: everything a reader needs besides codebook, scale table and seed.
@@ -12,7 +13,8 @@ import dev.quern.kernels.TileLayout;
  * @param rotated whether the input dimension is rotated first
  * @param qjl whether a one-bit residual follows (rotated Lloyd–Max schemes only)
  */
-public record QuantScheme(Method method, int bits, int groupSize, boolean rotated, boolean qjl) {
+public record QuantScheme(Method method, int bits, int groupSize, boolean rotated, boolean qjl)
+    implements Serializable {
 
   /** How levels and scales of a group are chosen. */
   public enum Method {

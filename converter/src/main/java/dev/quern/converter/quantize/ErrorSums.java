@@ -39,10 +39,10 @@ final class ErrorSums {
       ee = e.fma(e, ee);
       max = e.abs().max(max);
     }
-    weights += ww.reduceLanes(VectorOperators.ADD);
-    stored += vv.reduceLanes(VectorOperators.ADD);
-    products += wv.reduceLanes(VectorOperators.ADD);
-    errors += ee.reduceLanes(VectorOperators.ADD);
+    weights += Moments.total(ww);
+    stored += Moments.total(vv);
+    products += Moments.total(wv);
+    errors += Moments.total(ee);
     largest = Math.max(largest, max.reduceLanes(VectorOperators.MAX));
     for (; i < to; i++) {
       double e = (double) w[i] - value[i];

@@ -50,7 +50,11 @@ final class Moments {
     }
   }
 
-  private static double total(FloatVector lanes) {
+  /**
+   * Lane by lane: the order in which reduceLanes adds is not specified, and differs between
+   * interpreted and compiled code.
+   */
+  static double total(FloatVector lanes) {
     double total = 0;
     for (int lane = 0; lane < lanes.length(); lane++) {
       total += lanes.lane(lane);

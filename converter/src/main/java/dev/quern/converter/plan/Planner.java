@@ -1,0 +1,170 @@
+package dev.quern.converter.plan;
+
+import dev.quern.format.DType;
+import dev.quern.format.FloatConversion;
+import dev.quern.format.FormatException;
+import dev.quern.format.TensorInfo;
+import dev.quern.model.ModelSource;
+import dev.quern.model.TensorKey;
+import dev.quern.model.TensorRole;
+import dev.quern.quant.QuantScheme;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Plans the conversion of a safetensors folder. Reads its configuration and headers only. */
+public final class Planner {
+  private static final TensorKey EMBEDDING = new TensorKey(TensorRole.EMBEDDING, -1, -1);
+  private static final TensorKey HEAD = new TensorKey(TensorRole.HEAD, -1, -1);
+  private final ModelSource source;
+  private final Precision precision;
+
+  private Planner(ModelSource source, Precision precision) {
+    this.source = source;
+    this.precision = precision;
+  }
+
+  /**
+   * @param chunkBytes input of one piece of work, about; at least one expert
+   * @throws FormatException if the model is damaged, incomplete, of an unknown family or converted
+   *     already
+   */
+  public static ConversionPlan plan(Path model, Precision precision, long chunkBytes)
+      throws IOException {
+    try (ModelSource source = ModelSource.open(model)) {
+      return switch (source) {
+        case ModelSource.Folder folder -> new Planner(folder, precision).plan(chunkBytes);
+        case ModelSource.Packed packed ->
+            throw new FormatException(
+                packed.path() + " is a pack already: convert the model it was made from");
+      };
+    }
+  }
+
+  private ConversionPlan plan(long chunkBytes) throws IOException {
+    List<OutputFile.Layer> layers = new ArrayList<>();
+    List<Chunk.Dense> chunks = new ArrayList<>();
+    List<PlannedTensor> copied = new ArrayList<>();
+    for (TensorKey key : keys()) {
+      if (key.role().scope() != TensorRole.Scope.EXPERT) {
+        addDense(planned(key, key), chunks, copied);
+      }
+    }
+    if (needsHeadOfItsOwn()) {
+      addDense(planned(HEAD, EMBEDDING), chunks, copied);
+    }
+    for (int layer = 0; layer < source.config().numLayers(); layer++) {
+      if (source.config().hasExperts(layer)) {
+        layers.add(layer(layer, chunkBytes));
+      }
+    }
+    return new ConversionPlan(
+        source.config().modelType(),
+        precision,
+        layers,
+        new OutputFile.DenseTensors(chunks, copied));
+  }
+
+  private List<TensorKey> keys() {
+    return source.config().tensorKeys(source.architecture()).toList();
+  }
+
+  /** One matrix serves as embedding and head unless they are stored differently. */
+  private boolean needsHeadOfItsOwn() {
+    return source.config().tieWordEmbeddings() && !scheme(HEAD).equals(scheme(EMBEDDING));
+  }
+
+  private static void addDense(
+      PlannedTensor tensor, List<Chunk.Dense> chunks, List<PlannedTensor> copied) {
+    if (tensor.quantized()) {
+      chunks.add(new Chunk.Dense(chunks.size(), tensor));
+    } else {
+      copied.add(tensor);
+    }
+  }
+
+  private OutputFile.Layer layer(int layer, long chunkBytes) throws IOException {
+    List<List<PlannedTensor>> experts = new ArrayList<>();
+    for (int expert = 0; expert < source.config().numExperts(); expert++) {
+      List<PlannedTensor> matrices = new ArrayList<>();
+      for (TensorRole role :
+          List.of(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN)) {
+        TensorKey key = new TensorKey(role, layer, expert);
+        matrices.add(planned(key, key));
+      }
+      experts.add(matrices);
+    }
+    checkSameTypes(experts);
+    long expertBytes = experts.getFirst().stream().mapToLong(t -> t.source().bytes()).sum();
+    int perChunk = (int) Math.clamp(chunkBytes / expertBytes, 1, experts.size());
+    List<Chunk.Experts> chunks = new ArrayList<>();
+    for (int first = 0; first < experts.size(); first += perChunk) {
+      int count = Math.min(perChunk, experts.size() - first);
+      List<PlannedTensor> matrices =
+          experts.subList(first, first + count).stream().flatMap(List::stream).toList();
+      chunks.add(new Chunk.Experts(layer, first, count, matrices));
+    }
+    return new OutputFile.Layer(layer, experts.size(), chunks);
+  }
+
+  /** Records of one file have one shape, so what is stored as it is must have one type. */
+  private static void checkSameTypes(List<List<PlannedTensor>> experts) throws FormatException {
+    for (List<PlannedTensor> expert : experts) {
+      for (int i = 0; i < expert.size(); i++) {
+        PlannedTensor tensor = expert.get(i);
+        DType expected = experts.getFirst().get(i).source().dtype();
+        if (!tensor.quantized() && tensor.source().dtype() != expected) {
+          throw FormatException.of(
+              Path.of(tensor.source().file()),
+              "tensor '" + tensor.name() + "'",
+              "dtype",
+              expected + " as of expert 0",
+              tensor.source().dtype(),
+              "Quantize this projection: experts at full precision must share a type.");
+        }
+      }
+    }
+  }
+
+  /**
+   * @param stored what it is in the pack
+   * @param read what it is in the source: the embedding for the head of a tied model
+   */
+  private PlannedTensor planned(TensorKey stored, TensorKey read) throws IOException {
+    TensorInfo info = source.tensor(read);
+    Optional<QuantScheme> scheme = scheme(stored);
+    if (scheme.isPresent() && !FloatConversion.supports(info.dtype())) {
+      throw FormatException.of(
+          info.file(),
+          "tensor '" + info.name() + "'",
+          "dtype",
+          "a type of numbers",
+          info.dtype(),
+          "It cannot be quantized.");
+    }
+    List<Long> shape = info.shape();
+    int cols = Math.toIntExact(shape.getLast());
+    int rows = Math.toIntExact(info.elements() / cols);
+    SourceSlice slice =
+        new SourceSlice(
+            info.file().toAbsolutePath().toString(), info.offset(), info.dtype(), rows, cols);
+    return new PlannedTensor(
+        source.name(stored),
+        stored.role(),
+        stored.layer(),
+        stored.expert(),
+        shape,
+        slice,
+        scheme.<Storage>map(s -> quantized(stored.role(), s)).orElseGet(Storage.AsSource::new));
+  }
+
+  private Optional<QuantScheme> scheme(TensorKey key) {
+    return precision.scheme(key.role(), key.layer(), source.config().tieWordEmbeddings());
+  }
+
+  private Storage.Quantized quantized(TensorRole role, QuantScheme scheme) {
+    return new Storage.Quantized(scheme, role.input().orElseThrow(), precision.seed());
+  }
+}
