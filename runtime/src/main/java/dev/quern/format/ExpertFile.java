@@ -273,6 +273,9 @@ public final class ExpertFile implements AutoCloseable {
       long stride = in.readLong();
       long dataStart = in.readLong();
       List<ExpertMatrix> matrices = readMatrices(count);
+      long needed = ExpertMatrix.recordBytes(matrices);
+      check( // before it is multiplied by the experts
+          needed <= in.fileBytes(), "file length", "over " + needed, in.fileBytes(), "");
       Geometry expected = Geometry.of(matrices, experts);
       Geometry found = new Geometry((int) headerBytes, alignment, recordBytes, stride, dataStart);
       check(expected.equals(found), "sizes", expected, found, "");

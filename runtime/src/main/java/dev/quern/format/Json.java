@@ -73,6 +73,9 @@ public final class Json {
       return MAPPER.readTree(json);
     } catch (JacksonException e) {
       throw invalid(file, 0, e);
+    } catch (NumberFormatException e) { // the library's answer to an exponent beyond its limits
+      throw new FormatException(
+          file.getFileName() + ": JSON: " + FormatException.quote(e.getMessage()), e);
     }
   }
 

@@ -84,7 +84,7 @@ class ExpertFileTest {
   }
 
   private void refuses(byte[] bytes, String... fragments) throws IOException {
-    Files.write(file, bytes);
+    InPlace.write(file, bytes);
     FormatException e = assertThrows(FormatException.class, () -> ExpertFile.open(file).close());
     for (String fragment : fragments) {
       assertTrue(e.getMessage().contains(fragment), e.getMessage());
@@ -385,6 +385,15 @@ class ExpertFileTest {
     byte[] bytes = good();
     little(bytes).putInt(at, value);
     refuses(withChecksum(bytes), message);
+  }
+
+  @Test
+  void refusesSizesWhoseProductOverflows() throws IOException {
+    write(file, 0, 1, List.of(ExpertMatrix.dense(Role.UP, 1, 2, DType.F64)));
+    byte[] bytes = Files.readAllBytes(file);
+    ByteBuffer lie = little(bytes);
+    lie.putInt(16, 1 << 16).putInt(60, 1 << 24).putInt(64, 1 << 24).putLong(80, 1L << 51);
+    refuses(withChecksum(bytes), "file length: expected over 2251799813685248");
   }
 
   @Test

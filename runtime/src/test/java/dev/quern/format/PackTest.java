@@ -12,6 +12,7 @@ import dev.quern.format.SafetensorsWriter.Declared;
 import dev.quern.quant.QuantScheme;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,7 +21,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.TreeMap;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -75,7 +78,7 @@ class PackTest {
   private void flip(String path, long at) throws IOException {
     byte[] bytes = Files.readAllBytes(dir.resolve(path));
     bytes[(int) (at < 0 ? bytes.length + at : at)] ^= 4;
-    Files.write(dir.resolve(path), bytes);
+    InPlace.write(dir.resolve(path), bytes);
   }
 
   private List<String> problems() throws IOException {
@@ -183,10 +186,10 @@ class PackTest {
   void everyFlippedBitOfEveryFileIsFound() throws IOException {
     for (String path : PackManifest.read(dir).files().keySet()) {
       byte[] good = Files.readAllBytes(dir.resolve(path));
-      for (int at = 0; at < good.length; at += at < 400 ? 3 : 97) {
+      for (int at = 0; at < good.length; at += at < 400 ? 11 : 97) {
         flip(path, at);
         assertEquals(1, problems().size(), path + " byte " + at);
-        Files.write(dir.resolve(path), good);
+        InPlace.write(dir.resolve(path), good);
       }
     }
   }
@@ -256,13 +259,53 @@ class PackTest {
     for (int bit = 0; bit < 8 * end; bit++) {
       byte[] flipped = good.clone();
       flipped[bit / 8] ^= (byte) (1 << bit % 8);
-      Files.write(file, flipped);
+      InPlace.write(file, flipped);
       assertThrows(FormatException.class, () -> PackManifest.read(dir), "bit " + bit);
     }
     for (int length = 0; length < end + 2; length++) {
-      Files.write(file, Arrays.copyOf(good, length));
+      InPlace.write(file, Arrays.copyOf(good, length));
       assertThrows(FormatException.class, () -> PackManifest.read(dir), "length " + length);
     }
+  }
+
+  /** Someone who can repair the checksum can still not make the reader trip. */
+  @Test
+  void editedManifestsAreRefusedOrValid() throws IOException {
+    Path file = dir.resolve("quern.json");
+    String good = Files.readString(file);
+    int end = good.lastIndexOf("\"crc32c\"");
+    String[] values = {
+      "null", "-1", "1e99999999999", "[]", "{}", "\"\"", "true", "9223372036854775808", "0.5", ","
+    };
+    long seed = 13;
+    Random random = new Random(seed);
+    int refused = 0;
+    for (int i = 0; i < 5_000; i++) {
+      StringBuilder edited = new StringBuilder(good.substring(0, end));
+      int at = random.nextInt(end);
+      if (i % 2 == 0) {
+        edited.setCharAt(at, (char) random.nextInt(' ', 127));
+      } else { // another value after some colon
+        at = edited.indexOf(" : ", at);
+        int stop = at < 0 ? -1 : edited.indexOf("\n", at);
+        if (stop < 0) {
+          continue;
+        }
+        boolean comma = edited.charAt(stop - 1) == ',';
+        edited.replace(at + 3, stop, values[random.nextInt(values.length)] + (comma ? "," : ""));
+      }
+      CRC32C crc = new CRC32C();
+      crc.update(edited.toString().getBytes(StandardCharsets.UTF_8));
+      edited.append("\"crc32c\" : \"%08x\"\n}\n".formatted(crc.getValue()));
+      InPlace.write(file, edited.toString().getBytes(StandardCharsets.UTF_8));
+      try {
+        assertEquals(PackManifest.FORMAT_VERSION, PackManifest.read(dir).formatVersion());
+      } catch (FormatException e) {
+        refused++;
+        assertFalse(e.getMessage().contains("\n"), e.getMessage());
+      }
+    }
+    assertTrue(refused > 2_000, refused + " refused with seed " + seed);
   }
 
   @Test

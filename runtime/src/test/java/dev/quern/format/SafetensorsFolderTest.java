@@ -24,6 +24,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SafetensorsFolderTest {
@@ -133,6 +134,36 @@ class SafetensorsFolderTest {
     }
   }
 
+  /** Figures of {@code datasets/tiny-moe/golden/weight_stats.json}, computed by PyTorch. */
+  @ParameterizedTest
+  @CsvSource({
+    "gate_proj, 0.06475260791026917",
+    "up_proj, 0.059418429240830704",
+    "down_proj, 0.05208067165383743"
+  })
+  void readsTheWeightsOfARealShardedModel(String matrix, double expectedRms) throws IOException {
+    try (SafetensorsFolder model =
+        SafetensorsFolder.open(Path.of("..", "datasets", "tiny-moe", "model"))) {
+      double sumOfRms = 0;
+      int experts = 0;
+      for (TensorInfo tensor : model.tensors().values()) {
+        if (tensor.name().startsWith("model.layers.0.mlp.experts.")
+            && tensor.name().contains(matrix)) {
+          float[] weights = new float[Math.toIntExact(tensor.elements())];
+          FloatConversion.toFloat(tensor.dtype(), model.map(tensor), 0, weights, 0, weights.length);
+          double squares = 0;
+          for (float weight : weights) {
+            squares += (double) weight * weight;
+          }
+          sumOfRms += Math.sqrt(squares / weights.length);
+          experts++;
+        }
+      }
+      // PyTorch summed in float32
+      assertEquals(expectedRms, sumOfRms / experts, 1e-6 * expectedRms);
+    }
+  }
+
   @Test
   void readsTheOnlyFileOfAFolder() throws IOException {
     write(folder.resolve("dense.safetensors"), u8("a", 1));
@@ -211,7 +242,7 @@ class SafetensorsFolderTest {
     for (int bit = 0; bit < 8 * good.length; bit++) {
       byte[] flipped = good.clone();
       flipped[bit / 8] ^= (byte) (1 << bit % 8);
-      Files.write(index, flipped);
+      InPlace.write(index, flipped);
       try (SafetensorsFolder model = SafetensorsFolder.open(folder)) {
         assertEquals(List.of("a", "b"), List.copyOf(model.tensors().keySet()));
       } catch (FormatException e) {

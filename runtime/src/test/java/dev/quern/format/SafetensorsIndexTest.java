@@ -12,7 +12,6 @@ import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -43,7 +42,7 @@ class SafetensorsIndexTest {
 
   private SafetensorsIndex read(byte[] bytes) throws IOException {
     Path file = folder.resolve("t.safetensors");
-    Files.write(file, bytes);
+    InPlace.write(file, bytes);
     return SafetensorsIndex.read(file);
   }
 
