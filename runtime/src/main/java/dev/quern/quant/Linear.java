@@ -20,6 +20,12 @@ public record Linear(Matrix weight, Rotation rotation, Optional<Residual> residu
    */
   public record Residual(Matrix.Packed signs, Rotation rotation) {}
 
+  /** Bytes that one product with one vector reads. */
+  public long bytes() {
+    return weight.bytes() + residual.map(part -> part.signs().bytes()).orElse(0L);
+  }
+
+  /** A weight that is neither rotated nor has a residual. */
   public static Linear plain(Matrix weight) {
     return new Linear(weight, Rotation.none(weight.cols()), Optional.empty());
   }

@@ -1,0 +1,150 @@
+package dev.quern.model;
+
+import dev.quern.kernels.Kernels;
+import dev.quern.kernels.MatMul;
+import dev.quern.kv.KvCache;
+
+/**
+ * One text being read and written: the KV cache and the buffers of the forward pass. Tokens are
+ * appended in batches of any size; the logits do not depend on how they were cut, up to rounding.
+ *
+ * <p>Not for several threads, and sessions of one {@link Model} share its threads: one of them may
+ * run at a time.
+ */
+public final class Session implements AutoCloseable {
+  /** Tokens that pass the layers together; bounds the buffers. */
+  private static final int MAX_BATCH_TOKENS = 512;
+
+  /** Logits computed at once when all are wanted: 16 MiB. */
+  private static final int MAX_LOGITS = 4 << 20;
+
+  private final ModelConfig config;
+  private final KvCache cache;
+  private final Transformer transformer;
+  private final int maxTokens;
+  private final float[] last;
+  private float[] all = {};
+  private int position;
+  private boolean closed;
+
+  Session(
+      ModelConfig config,
+      Architecture architecture,
+      Weights weights,
+      Kernels kernels,
+      MatMul matMul,
+      int maxTokens) {
+    if (maxTokens < 1 || maxTokens > config.maxPositions()) {
+      throw new IllegalArgumentException(
+          "session: expected 1 to %d tokens, the model's context, found %d"
+              .formatted(config.maxPositions(), maxTokens));
+    }
+    this.config = config;
+    this.maxTokens = maxTokens;
+    cache = new KvCache(config.numLayers(), config.keyValueSize(), maxTokens);
+    transformer = new Transformer(config, architecture, weights, kernels, matMul, cache, maxTokens);
+    last = new float[config.vocabSize()];
+  }
+
+  /** Tells an observer the experts of every token from now on. */
+  public void observe(RoutingObserver observer) {
+    transformer.observe(observer);
+  }
+
+  /**
+   * Reads tokens and returns the logits for the next one.
+   *
+   * @param ids at least one
+   * @return [vocabSize], valid until the next call
+   * @throws IllegalArgumentException if an id is outside the vocabulary or the session is too short
+   */
+  public float[] append(int[] ids) {
+    check(ids);
+    for (int from = 0; from < ids.length; from += MAX_BATCH_TOKENS) {
+      int tokens = forward(ids, from);
+      if (from + tokens == ids.length) {
+        transformer.logits(tokens - 1, 1, last);
+      }
+    }
+    return last;
+  }
+
+  /**
+   * Reads tokens and hands out the logits after each of them.
+   *
+   * @throws IllegalArgumentException as {@link #append}
+   */
+  public void appendAll(int[] ids, LogitsSink sink) {
+    check(ids);
+    int vocabSize = config.vocabSize();
+    int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, MAX_BATCH_TOKENS);
+    for (int from = 0; from < ids.length; from += MAX_BATCH_TOKENS) {
+      int start = position;
+      int tokens = forward(ids, from);
+      for (int first = 0; first < tokens; first += rowsAtOnce) {
+        int rows = Math.min(rowsAtOnce, tokens - first);
+        all = Rows.grown(all, rows, vocabSize);
+        transformer.logits(first, rows, all);
+        for (int row = 0; row < rows; row++) {
+          sink.accept(start + first + row, all, row * vocabSize);
+        }
+      }
+    }
+  }
+
+  private int forward(int[] ids, int from) {
+    int tokens = Math.min(MAX_BATCH_TOKENS, ids.length - from);
+    transformer.forward(ids, from, tokens, position);
+    position += tokens;
+    return tokens;
+  }
+
+  private void check(int[] ids) {
+    if (closed) {
+      throw new IllegalStateException("the session is closed");
+    }
+    if (ids.length == 0) {
+      throw new IllegalArgumentException("no tokens: expected at least one");
+    }
+    if (ids.length > maxTokens - position) {
+      throw new IllegalArgumentException(
+          "context: %d tokens after %d do not fit in %d"
+              .formatted(ids.length, position, maxTokens));
+    }
+    for (int id : ids) {
+      if (id < 0 || id >= config.vocabSize()) {
+        throw new IllegalArgumentException(
+            "token id: expected 0 to %d, found %d".formatted(config.vocabSize() - 1, id));
+      }
+    }
+  }
+
+  /** Tokens read so far. */
+  public int position() {
+    return position;
+  }
+
+  public int maxTokens() {
+    return maxTokens;
+  }
+
+  /**
+   * Forgets all but the first tokens.
+   *
+   * @throws IllegalArgumentException if there are not so many
+   */
+  public void truncate(int tokens) {
+    if (tokens < 0 || tokens > position) {
+      throw new IllegalArgumentException(
+          "truncate: expected 0 to %d tokens, found %d".formatted(position, tokens));
+    }
+    position = tokens;
+  }
+
+  /** Gives the KV cache back. */
+  @Override
+  public void close() {
+    closed = true;
+    cache.clear();
+  }
+}

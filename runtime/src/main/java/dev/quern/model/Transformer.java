@@ -1,0 +1,104 @@
+package dev.quern.model;
+
+import dev.quern.kernels.Kernels;
+import dev.quern.kernels.MatMul;
+import dev.quern.kernels.Workers;
+import dev.quern.kv.KvCache;
+
+/**
+ * The forward pass, once for all families. One code for a batch and for a single token; buffers
+ * grow to the largest batch and are kept.
+ */
+final class Transformer {
+  private final ModelConfig config;
+  private final Weights weights;
+  private final Kernels kernels;
+  private final Workers workers;
+  private final Products products;
+  private final EmbeddingRows embedding;
+  private final Attention attention;
+  private final MlpBlock mlp;
+  private final Rows input;
+  private final Rows headInput;
+  private final Workers.Task normRow = this::normRow;
+  private float[] hidden = {};
+  private float[] delta = {};
+
+  // What the task works on.
+  private float[] norm;
+  private float[] normed;
+  private int firstNormed;
+
+  Transformer(
+      ModelConfig config,
+      Architecture architecture,
+      Weights weights,
+      Kernels kernels,
+      MatMul matMul,
+      KvCache cache,
+      int maxPositions) {
+    this.config = config;
+    this.weights = weights;
+    this.kernels = kernels;
+    this.workers = matMul.workers();
+    this.products = new Products(matMul, kernels);
+    this.embedding = new EmbeddingRows(weights.embedding(), kernels);
+    this.attention =
+        new Attention(config, architecture, kernels, workers, products, cache, maxPositions);
+    this.mlp = new MlpBlock(config, architecture, kernels, workers, products, weights.experts());
+    this.input = new Rows(workers, config.hiddenSize());
+    this.headInput = new Rows(workers, config.hiddenSize());
+  }
+
+  void observe(RoutingObserver observer) {
+    mlp.observe(observer);
+  }
+
+  /** Runs all layers on ids[from .. from + tokens), at positions from start on. */
+  void forward(int[] ids, int from, int tokens, int start) {
+    int width = config.hiddenSize();
+    hidden = Rows.grown(hidden, tokens, width);
+    delta = Rows.grown(delta, tokens, width);
+    attention.ensure(start + tokens);
+    for (int token = 0; token < tokens; token++) {
+      embedding.read(ids[from + token], hidden, token * width);
+    }
+    for (int l = 0; l < config.numLayers(); l++) {
+      Weights.Layer layer = weights.layers().get(l);
+      norm(layer.attentionNorm(), 0, tokens, input);
+      attention.run(layer, l, input, tokens, start, delta);
+      kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
+      norm(layer.mlpNorm(), 0, tokens, input);
+      mlp.run(layer.mlp(), l, input, tokens, start, delta);
+      kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
+    }
+  }
+
+  /**
+   * Logits of rows [first, first + rows) of the last forward.
+   *
+   * @param logits [rows, vocabSize], written
+   */
+  void logits(int first, int rows, float[] logits) {
+    norm(weights.finalNorm(), first, rows, headInput);
+    products.add(weights.head(), headInput, 0, rows, logits, 0);
+    products.run();
+  }
+
+  private void norm(float[] weight, int first, int rows, Rows target) {
+    norm = weight;
+    normed = target.start(rows);
+    firstNormed = first;
+    if (rows == 1) {
+      normRow(0, 0);
+    } else {
+      workers.run(rows, normRow);
+    }
+  }
+
+  private void normRow(int row, int thread) {
+    int width = config.hiddenSize();
+    int from = (firstNormed + row) * width;
+    kernels.rmsNorm(hidden, from, norm, config.rmsNormEpsilon(), normed, row * width, width);
+  }
+}
