@@ -7,11 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Elementwise kernels and reductions: the vector version against the scalar definition. */
+@Tag("vector-width") // the build runs it at 128 and 256 bits too
 class KernelsTest {
   private static final long SEED = 7;
   private static final int BEFORE = 3;

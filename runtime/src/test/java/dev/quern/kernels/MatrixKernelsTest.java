@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Products and dequantization: the vector version against the scalar definition. */
+@Tag("vector-width") // the build runs it at 128 and 256 bits too
 class MatrixKernelsTest {
   private static final long SEED = 23;
   private static final float GUARD = 12345.5f;
