@@ -2,7 +2,6 @@ package dev.quern.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.util.Arrays;
 import java.util.SplittableRandom;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -42,14 +41,18 @@ class LanesTest {
   @Test
   void sumAddsEveryLaneOnce() {
     float[] powers = new float[Lanes.COUNT];
-    Arrays.setAll(powers, i -> 1 << i);
+    for (int i = 0; i < powers.length; i++) {
+      powers[i] = 1 << i;
+    }
     assertEquals((1 << Lanes.COUNT) - 1, Lanes.sum(FloatVector.fromArray(Lanes.FLOATS, powers, 0)));
   }
 
   @Test
   void lookupTakesTheLowFourBits() {
     float[] table = new float[16];
-    Arrays.setAll(table, i -> i);
+    for (int i = 0; i < table.length; i++) {
+      table[i] = i;
+    }
     for (int index = 0; index < 64; index++) {
       float found =
           Lanes.lookup(
