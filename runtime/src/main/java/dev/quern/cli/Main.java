@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -79,6 +80,7 @@ public final class Main implements Runnable {
       case FormatException e -> e.getMessage();
       case NoSuchFileException e -> e.getFile() + ": no such file or folder";
       case NotDirectoryException e -> e.getFile() + ": not a folder";
+      case AccessDeniedException e -> e.getFile() + ": permission denied";
       case FileAlreadyExistsException e -> e.getFile() + ": exists already";
       case IOException e -> oneLine(e);
       case UncheckedIOException e -> message(e.getCause());

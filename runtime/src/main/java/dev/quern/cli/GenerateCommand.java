@@ -1,0 +1,216 @@
+package dev.quern.cli;
+
+import dev.quern.format.FormatException;
+import dev.quern.format.Json;
+import dev.quern.model.Model;
+import dev.quern.model.ModelOptions;
+import dev.quern.text.ChatTemplate;
+import dev.quern.text.Sampling;
+import dev.quern.text.Tokenizer;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code quern generate}: continues a prompt. */
+@Command(
+    name = "generate",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Continue a prompt with a model.",
+      "Standard output carries the text and nothing else; speeds and memory go to standard error."
+    })
+final class GenerateCommand implements Callable<Integer> {
+  private static final double MIB = 1 << 20;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "PATH",
+      description = "a Hugging Face folder or a pack")
+  private Path path;
+
+  @Option(
+      names = "--prompt",
+      required = true,
+      paramLabel = "TEXT",
+      description = "the text to continue; - reads standard input")
+  private String prompt;
+
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      defaultValue = "128",
+      description = "stop after N tokens (default: ${DEFAULT-VALUE})")
+  private int maxTokens;
+
+  @Option(
+      names = "--temperature",
+      paramLabel = "T",
+      defaultValue = "0",
+      description = "0 always takes the most probable token (default: ${DEFAULT-VALUE})")
+  private double temperature;
+
+  @Option(
+      names = "--top-k",
+      paramLabel = "K",
+      defaultValue = "0",
+      description = "sample from the K most probable tokens; 0 from all")
+  private int topK;
+
+  @Option(
+      names = "--top-p",
+      paramLabel = "P",
+      defaultValue = "1",
+      description = "sample from the most probable tokens that together reach P")
+  private double topP;
+
+  @Option(
+      names = "--min-p",
+      paramLabel = "P",
+      defaultValue = "0",
+      description = "sample from tokens at least P times as probable as the first")
+  private double minP;
+
+  @Option(
+      names = "--repetition-penalty",
+      paramLabel = "R",
+      defaultValue = "1",
+      description = "divide the logits of tokens that have occurred by R")
+  private double repetitionPenalty;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "of the random numbers (default: ${DEFAULT-VALUE})")
+  private long seed;
+
+  @Option(names = "--chat", description = "render the prompt with the model's chat template")
+  private boolean chat;
+
+  @Option(names = "--system", paramLabel = "TEXT", description = "the system message; needs --chat")
+  private Optional<String> system;
+
+  @Option(
+      names = "--stop",
+      paramLabel = "TEXT",
+      description = "end before this text; may be given several times")
+  private List<String> stop = new ArrayList<>();
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "default: all processors; the text does not depend on it")
+  private Optional<Integer> threads;
+
+  @Option(names = "--json", description = "print one JSON object instead of the text")
+  private boolean json;
+
+  @Override
+  public Integer call() throws IOException {
+    if (system.isPresent() && !chat) {
+      throw new ParameterException(spec.commandLine(), "--system needs --chat");
+    }
+    Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
+    ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
+    String text = Input.text(prompt);
+    try (Model model = Model.open(path, options);
+        Tokenizer tokenizer = Tokenizer.open(path)) {
+      int[] ids = chat ? tokenizer.encode(render(text), false) : tokenizer.encode(text, true);
+      Set<Integer> stopIds = new HashSet<>(tokenizer.stopIds());
+      if (chat) {
+        stopIds.addAll(tokenizer.endOfTurnIds());
+      }
+      Generator.Request request = new Generator.Request(ids, maxTokens, sampling, stopIds, stop);
+      PrintWriter out = spec.commandLine().getOut();
+      StringBuilder whole = new StringBuilder();
+      Generator.Result result =
+          Generator.run(
+              model,
+              tokenizer,
+              request,
+              piece -> {
+                whole.append(piece);
+                if (!json) {
+                  out.print(piece);
+                  out.flush();
+                }
+                return !out.checkError(); // whoever read us may have left
+              });
+      Optional<MemoryUse> memory = MemoryUse.now();
+      if (json) {
+        out.println(toJson(whole.toString(), result, memory));
+        out.flush();
+      } else {
+        report(result, memory, model.threads());
+      }
+    }
+    return 0;
+  }
+
+  private String render(String text) throws IOException {
+    ChatTemplate template =
+        ChatTemplate.open(path)
+            .orElseThrow(() ->
+                new FormatException(
+                    path
+                        + ": no chat template in tokenizer_config.json or chat_template.jinja."
+                        + " Run without --chat"));
+    List<ChatTemplate.Message> messages = new ArrayList<>();
+    system.ifPresent(message -> messages.add(new ChatTemplate.Message("system", message)));
+    messages.add(new ChatTemplate.Message("user", text));
+    return template.render(messages, true, Map.of());
+  }
+
+  private void report(Generator.Result result, Optional<MemoryUse> memory, int threadCount) {
+    PrintWriter err = spec.commandLine().getErr();
+    err.printf(
+        Locale.ROOT,
+        "%nprefill %d tokens, %.1f tokens/s; first token after %.0f ms; decode %d tokens, %.1f tokens/s; %d threads%n",
+        result.promptTokens(),
+        result.prefillTokensPerSecond(),
+        result.firstTokenNanos() / 1e6,
+        result.decodeSteps(),
+        result.decodeTokensPerSecond(),
+        threadCount);
+    memory.ifPresent(use ->
+        err.printf(
+            Locale.ROOT,
+            "resident memory %.0f MiB, and %.0f MiB of mapped files%n",
+            use.anonymousBytes() / MIB,
+            use.fileBytes() / MIB));
+    err.flush();
+  }
+
+  private static String toJson(String text, Generator.Result result, Optional<MemoryUse> memory) {
+    ObjectNode root = Json.mapper().createObjectNode();
+    root.put("text", text);
+    root.set("ids", Json.mapper().valueToTree(result.ids()));
+    root.put("finish", result.finish().name().toLowerCase(Locale.ROOT));
+    root.put("promptTokens", result.promptTokens());
+    root.put("prefillTokensPerSecond", result.prefillTokensPerSecond());
+    root.put("timeToFirstTokenMillis", result.firstTokenNanos() / 1e6);
+    root.put("decodeTokensPerSecond", result.decodeTokensPerSecond());
+    memory.ifPresent(use -> {
+      root.put("residentAnonymousBytes", use.anonymousBytes());
+      root.put("residentFileBytes", use.fileBytes());
+    });
+    return root.toString();
+  }
+}

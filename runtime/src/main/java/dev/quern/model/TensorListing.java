@@ -1,0 +1,109 @@
+package dev.quern.model;
+
+import dev.quern.format.ExpertMatrix;
+import dev.quern.format.FormatException;
+import dev.quern.format.PackManifest;
+import dev.quern.format.SafetensorsFolder;
+import dev.quern.format.TensorInfo;
+import dev.quern.quant.QuantScheme;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What the tensors of a file, a folder or a pack are and what they take.
+ *
+ * @param entries every tensor, the experts of a pack included
+ */
+public record TensorListing(List<Entry> entries) {
+
+  /**
+   * One tensor.
+   *
+   * @param type dtype, or method and bits of a quantized tensor
+   * @param shape of the weights, however they are stored
+   * @param bytes everything stored
+   */
+  public record Entry(String name, String type, List<Long> shape, long bytes) {
+    public long elements() {
+      return TensorInfo.elements(shape);
+    }
+
+    public double bitsPerWeight() {
+      return elements() == 0 ? 0 : (double) bytes * Byte.SIZE / elements();
+    }
+  }
+
+  public TensorListing {
+    entries = List.copyOf(entries);
+  }
+
+  /** Files without a configuration. */
+  public static TensorListing of(SafetensorsFolder files) {
+    return new TensorListing(files.tensors().values().stream().map(TensorListing::dense).toList());
+  }
+
+  /** A whole model. */
+  public static TensorListing of(ModelSource source) throws FormatException {
+    return switch (source) {
+      case ModelSource.Folder folder -> of(folder.files());
+      case ModelSource.Packed packed -> ofPack(packed);
+    };
+  }
+
+  private static TensorListing ofPack(ModelSource.Packed source) throws FormatException {
+    List<Entry> entries = new ArrayList<>();
+    PackManifest manifest = source.pack().manifest();
+    for (TensorInfo info : source.tensors().values()) {
+      PackManifest.QuantizedTensor tensor = manifest.tensors().get(info.name());
+      entries.add(
+          tensor == null
+              ? dense(info)
+              : new Entry(
+                  info.name(),
+                  describe(tensor.scheme()),
+                  List.of((long) tensor.rows(), (long) tensor.cols()),
+                  info.bytes()));
+    }
+    Iterator<TensorKey> keys = source.config().tensorKeys(source.architecture()).iterator();
+    while (keys.hasNext()) {
+      TensorKey key = keys.next();
+      if (key.role().scope() == TensorRole.Scope.EXPERT) {
+        ExpertMatrix matrix = source.expertMatrix(key);
+        entries.add(
+            new Entry(
+                source.name(key),
+                matrix
+                    .scheme()
+                    .map(TensorListing::describe)
+                    .orElseGet(() -> matrix.dense().orElseThrow().name()),
+                List.of((long) matrix.rows(), (long) matrix.cols()),
+                matrix.bytes()));
+      }
+    }
+    return new TensorListing(entries);
+  }
+
+  private static Entry dense(TensorInfo info) {
+    return new Entry(info.name(), info.dtype().name(), info.shape(), info.bytes());
+  }
+
+  /** Such as {@code lloyd_u4 3 bits rotated}. */
+  private static String describe(QuantScheme scheme) {
+    return scheme.method().name().toLowerCase(Locale.ROOT)
+        + " "
+        + scheme.bits()
+        + " bits"
+        + (scheme.rotated() ? " rotated" : "")
+        + (scheme.qjl() ? " qjl" : "");
+  }
+
+  public long elements() {
+    return entries.stream().mapToLong(Entry::elements).sum();
+  }
+
+  public long bytes() {
+    return entries.stream().mapToLong(Entry::bytes).sum();
+  }
+}
