@@ -20,10 +20,10 @@ import java.nio.file.Path;
 public record Resources(
     int tasks, boolean inProcess, long taskHeapBytes, long taskNativeBytes, long diskBytes) {
   /** Heap of Spark and of this program, without tasks. */
-  private static final long BASE_HEAP_BYTES = 160L << 20;
+  private static final long BASE_HEAP_BYTES = 200L << 20;
 
   /** Resident memory of the JVM outside its heap: code, classes, threads. */
-  private static final long BASE_NATIVE_BYTES = 300L << 20;
+  private static final long BASE_NATIVE_BYTES = 400L << 20;
 
   static Resources of(ConversionPlan plan, String master) {
     int tasks = SparkSessions.localTasks(master);

@@ -9,14 +9,16 @@ import dev.quern.converter.work.ProgressListener;
 import dev.quern.converter.work.ProgressListener.Phase;
 import dev.quern.converter.work.Receipt;
 import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.ToLongFunction;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.api.java.function.Function;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 
@@ -26,6 +28,7 @@ import org.apache.spark.util.LongAccumulator;
  */
 public final class QuantizeJob {
   private static final long POLL_MILLIS = 200;
+  private static final String FAILED_MARKER = "failed";
 
   private final JavaSparkContext context;
   private final String pack;
@@ -65,12 +68,13 @@ public final class QuantizeJob {
     String packPath = pack;
     String workPath = work;
     // An Optional does not travel; a list of at most one does.
-    List<List<Receipt>> found =
+    List<ArrayList<Receipt>> found =
         map(
             files,
-            file ->
-                new FileAssembler(Path.of(packPath), Path.of(workPath))
-                    .finished(file).stream().toList());
+            file -> {
+              FileAssembler assembler = new FileAssembler(Path.of(packPath), Path.of(workPath));
+              return new ArrayList<>(assembler.finished(file).stream().toList());
+            });
     return found.stream().map(list -> list.stream().findFirst()).toList();
   }
 
@@ -113,25 +117,32 @@ public final class QuantizeJob {
   }
 
   /** One task per item, so that a slow one holds up nothing else. */
-  private <T, R> List<R> map(List<T> items, Function<T, R> function) throws IOException {
+  private <T, R extends Serializable> List<R> map(List<T> items, GuardedTask.Body<T, R> body)
+      throws IOException {
     if (items.isEmpty()) {
       return List.of();
     }
-    try {
-      return context.parallelize(items, items.size()).map(function).collect();
-    } catch (RuntimeException e) {
-      throw ioCause(e);
-    }
-  }
-
-  /** A task's exception comes back inside Spark's; the user needs the inner one. */
-  private static IOException ioCause(RuntimeException e) {
-    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause instanceof IOException io) {
-        return io;
+    Path marker = Path.of(work).resolve(FAILED_MARKER);
+    Files.deleteIfExists(marker);
+    List<GuardedTask.Result<R>> results =
+        context
+            .parallelize(items, items.size())
+            .map(new GuardedTask<>(marker.toString(), body))
+            .collect();
+    List<R> values = new ArrayList<>();
+    for (GuardedTask.Result<R> result : results) {
+      if (result instanceof GuardedTask.Failed<R>(IOException cause)) {
+        throw cause;
       }
     }
-    throw e;
+    for (GuardedTask.Result<R> result : results) {
+      switch (result) {
+        case GuardedTask.Done<R>(R value) -> values.add(value);
+        case GuardedTask.Failed<R>(IOException cause) -> throw cause;
+        case GuardedTask.Skipped<R>() -> throw new IOException(marker + ": appeared by itself");
+      }
+    }
+    return values;
   }
 
   /** Tells the listener how far an accumulator is, until closed. */

@@ -66,13 +66,12 @@ public final class OutputDirectory implements AutoCloseable {
 
   private final Path dir;
   private final ConversionRecord record;
-  private final State state;
   private final FileChannel lockChannel;
+  private State state = State.FRESH;
 
-  private OutputDirectory(Path dir, ConversionRecord record, State state, FileChannel lockChannel) {
+  private OutputDirectory(Path dir, ConversionRecord record, FileChannel lockChannel) {
     this.dir = dir;
     this.record = record;
-    this.state = state;
     this.lockChannel = lockChannel;
   }
 
@@ -186,20 +185,29 @@ public final class OutputDirectory implements AutoCloseable {
             dir.resolve(LOCK_NAME), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     try {
       lock(dir, channel);
-      State state = examine(dir, record, resume, force);
-      OutputDirectory output = new OutputDirectory(dir, record, state, channel);
-      switch (state) {
-        case FRESH -> {
-          output.deleteOwn();
-          record.write(dir.resolve(ConversionRecord.PLAN_NAME));
-        }
-        case RESUMABLE -> {}
-        case COMPLETE -> output.deleteUnfinished();
-      }
-      return output;
     } catch (Throwable e) {
       channel.close();
       throw e;
+    }
+    OutputDirectory output = new OutputDirectory(dir, record, channel);
+    try {
+      output.prepare(resume, force);
+      return output;
+    } catch (Throwable e) {
+      output.close();
+      throw e;
+    }
+  }
+
+  private void prepare(boolean resume, boolean force) throws IOException {
+    state = examine(dir, record, resume, force);
+    switch (state) {
+      case FRESH -> {
+        deleteOwn();
+        record.write(dir.resolve(ConversionRecord.PLAN_NAME));
+      }
+      case RESUMABLE -> {}
+      case COMPLETE -> deleteUnfinished();
     }
   }
 

@@ -1,0 +1,53 @@
+package dev.quern.converter.spark;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.spark.api.java.function.Function;
+
+/**
+ * A task whose {@code IOException} is a result, not a failure: Spark would abort the job while
+ * other tasks still write, and hand the exception back as text. After the first exception the tasks
+ * that have not begun do nothing; a marker file tells them, wherever they run.
+ *
+ * @param marker path of the marker as text, on a file system that all executors share
+ */
+record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
+    implements Function<T, GuardedTask.Result<R>> {
+
+  /** The work itself. */
+  @FunctionalInterface
+  interface Body<T, R> extends Serializable {
+    R run(T item) throws IOException;
+  }
+
+  /** How a task ended. */
+  sealed interface Result<R extends Serializable> extends Serializable {}
+
+  record Done<R extends Serializable>(R value) implements Result<R> {}
+
+  record Failed<R extends Serializable>(IOException cause) implements Result<R> {}
+
+  /** Another task had failed before this one began. */
+  record Skipped<R extends Serializable>() implements Result<R> {}
+
+  @Override
+  public Result<R> call(T item) {
+    Path file = Path.of(marker);
+    if (Files.exists(file)) {
+      return new Skipped<>();
+    }
+    try {
+      return new Done<>(body.run(item));
+    } catch (IOException e) {
+      try {
+        Files.createDirectories(file.toAbsolutePath().getParent());
+        Files.write(file, new byte[0]);
+      } catch (IOException again) {
+        e.addSuppressed(again); // The others then run in vain, no more.
+      }
+      return new Failed<>(e);
+    }
+  }
+}
