@@ -124,7 +124,16 @@ public final class ModelConfigReader {
   private double ropeTheta() throws FormatException {
     // transformers 5 moved the key into an object.
     JsonNode nested = root.path("rope_parameters").path("rope_theta");
-    return nested.isNumber() ? nested.asDouble() : real("rope_theta", 10_000);
+    return nested.isMissingNode() ? real("rope_theta", 10_000) : finite("rope_theta", nested);
+  }
+
+  private double finite(String key, JsonNode value) throws FormatException {
+    // The number's text, since a value beyond double has no other form.
+    double number = value.isNumber() ? Double.parseDouble(value.asString()) : Double.NaN;
+    if (!Double.isFinite(number)) {
+      throw wrong(key, "a finite number", value);
+    }
+    return number;
   }
 
   private Set<Integer> mlpOnlyLayers(int numLayers) throws FormatException {
@@ -162,10 +171,7 @@ public final class ModelConfigReader {
       return whenAbsent;
     }
     JsonNode value = root.path(key);
-    if (!value.isNumber()) {
-      throw wrong(key, "a number", value);
-    }
-    return value.asDouble();
+    return finite(key, value);
   }
 
   private boolean bool(String key, boolean whenAbsent) throws FormatException {

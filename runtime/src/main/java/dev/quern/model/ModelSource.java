@@ -110,7 +110,13 @@ public sealed interface ModelSource extends AutoCloseable {
     ModelConfig config = ModelConfigReader.read(configFile);
     Architecture architecture = architecture(config, configFile);
     Folder source = new Folder(path, config, architecture, SafetensorsFolder.open(path));
-    return checked(source);
+    try {
+      checkTensors(source);
+      return source;
+    } catch (Throwable e) {
+      source.close();
+      throw e;
+    }
   }
 
   private static ModelSource openPack(Path path, Path configFile) throws IOException {
@@ -126,7 +132,9 @@ public sealed interface ModelSource extends AutoCloseable {
             pack.manifest().modelType(),
             "Do manifest and configuration belong together?");
       }
-      return checked(new Packed(path, config, architecture(config, configFile), pack));
+      Packed source = new Packed(path, config, architecture(config, configFile), pack);
+      checkTensors(source);
+      return source;
     } catch (Throwable e) {
       pack.close();
       throw e;
@@ -137,26 +145,20 @@ public sealed interface ModelSource extends AutoCloseable {
     return Architecture.ofModelType(config.modelType(), file.getFileName() + ", key 'model_type'");
   }
 
-  private static ModelSource checked(ModelSource source) throws IOException {
-    try {
-      Iterator<TensorKey> keys = source.config().tensorKeys(source.architecture()).iterator();
-      while (keys.hasNext()) {
-        TensorKey key = keys.next();
-        switch (source) {
-          case Folder folder -> folder.tensor(key);
-          case Packed packed -> {
-            if (key.role().scope() == TensorRole.Scope.EXPERT) {
-              packed.expertMatrix(key);
-            } else {
-              packed.tensor(key);
-            }
+  private static void checkTensors(ModelSource source) throws FormatException {
+    Iterator<TensorKey> keys = source.config().tensorKeys(source.architecture()).iterator();
+    while (keys.hasNext()) {
+      TensorKey key = keys.next();
+      switch (source) {
+        case Folder folder -> folder.tensor(key);
+        case Packed packed -> {
+          if (key.role().scope() == TensorRole.Scope.EXPERT) {
+            packed.expertMatrix(key);
+          } else {
+            packed.tensor(key);
           }
         }
       }
-      return source;
-    } catch (Throwable e) {
-      source.close();
-      throw e;
     }
   }
 

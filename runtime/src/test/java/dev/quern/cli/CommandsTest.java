@@ -1,0 +1,199 @@
+package dev.quern.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.quern.format.Json;
+import dev.quern.model.Golden;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** The commands as a user calls them, in-process. */
+class CommandsTest {
+  private static final String MODEL = Golden.TINY_MOE.resolve("model").toString();
+
+  @TempDir private Path temp;
+
+  /** What one call printed and returned. */
+  private record Run(int code, String out, String err) {
+    void refused(int expectedCode, String fragment) {
+      assertEquals(expectedCode, code, err);
+      assertEquals("", out);
+      assertTrue(err.startsWith("error: "), err);
+      assertTrue(err.contains(fragment), err);
+      assertFalse(err.contains("\tat "), err);
+    }
+  }
+
+  private static Run quern(String... args) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    int code =
+        Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(args);
+    return new Run(code, out.toString(), err.toString());
+  }
+
+  private static JsonNode json(String text) throws IOException {
+    return Json.parse(Path.of("output"), text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void generatePrintsTheContinuationAndNothingElse() throws IOException {
+    Path golden = Golden.TINY_MOE.resolve("golden").resolve("continuations.json");
+    JsonNode first = Json.read(golden, 1 << 20).get(0);
+    Run run =
+        quern(
+            "generate",
+            "--model",
+            MODEL,
+            "--prompt",
+            first.get("prompt").asString(),
+            "--max-tokens",
+            "64");
+    assertEquals(0, run.code, run.err);
+    assertEquals(first.get("continuation").asString(), run.out);
+    assertTrue(run.err.contains("tokens/s"), run.err);
+  }
+
+  @Test
+  void generateStopsAndReportsAsJson() throws IOException {
+    Run run =
+        quern(
+            "generate",
+            "--model",
+            MODEL,
+            "--prompt",
+            "Once upon a time",
+            "--stop",
+            "had",
+            "--json",
+            "--threads",
+            "1");
+    assertEquals(0, run.code, run.err);
+    JsonNode result = json(run.out);
+    assertEquals(" a man was borne by a man who ", result.get("text").asString());
+    assertEquals("stop_string", result.get("finish").asString());
+    assertEquals(4, result.get("promptTokens").asInt());
+  }
+
+  @Test
+  void theSameSeedWritesTheSameText() {
+    String[] args = {
+      "generate",
+      "--model",
+      MODEL,
+      "--prompt",
+      "The fox",
+      "--chat",
+      "--system",
+      "Be brief.",
+      "--temperature",
+      "1",
+      "--top-k",
+      "50",
+      "--seed",
+      "5",
+      "--max-tokens",
+      "12"
+    };
+    Run first = quern(args);
+    assertEquals(0, first.code, first.err);
+    assertFalse(first.out.isEmpty());
+    assertEquals(first.out, quern(args).out);
+    args[13] = "6";
+    assertFalse(first.out.equals(quern(args).out), first.out);
+  }
+
+  @Test
+  void badInputOfGenerateIsOneLine() throws IOException {
+    quern("generate", "--model", MODEL, "--prompt", "").refused(1, "the prompt is empty");
+    quern("generate", "--model", "/no/such", "--prompt", "a").refused(1, "/no/such: no such file");
+    quern("generate", "--prompt", "a").refused(2, "--model");
+    quern("generate", "--model", MODEL, "--prompt", "a", "--system", "b").refused(2, "--chat");
+    quern("generate", "--model", MODEL, "--prompt", "a", "--top-p", "2").refused(1, "top-p");
+    quern("generate", "--model", MODEL, "--prompt", "a", "--threads", "0").refused(1, "threads");
+    quern("generate", "--model", MODEL, "--prompt", "word ".repeat(600)).refused(1, "context");
+    quern("generate", "--model", temp.toString(), "--prompt", "a").refused(1, "neither");
+    Files.writeString(temp.resolve("config.json"), "{\"model_type\": \"qwen2_moe\"}");
+    quern("generate", "--model", temp.toString(), "--prompt", "a")
+        .refused(1, "nearest is 'qwen3_moe'");
+  }
+
+  @Test
+  void logitsAreTheGoldenOnes() throws IOException {
+    Path golden = Golden.TINY_MOE.resolve("golden");
+    JsonNode prompt = Json.read(golden.resolve("logits.json"), 1 << 20).get(1);
+    int[] ids = new int[prompt.get("ids").size()];
+    Arrays.setAll(ids, i -> prompt.get("ids").get(i).asInt());
+    Path out = temp.resolve("logits.npy");
+    String list = Arrays.toString(ids).replaceAll("[\\[\\] ]", "");
+    Run run = quern("logits", "--model", MODEL, "--ids", list, "--out", out.toString());
+    assertEquals(0, run.code, run.err);
+    float[] expected = Golden.npy(golden.resolve(prompt.get("file").asString()));
+    assertArrayEquals(expected, Golden.npy(out), 2e-4f);
+  }
+
+  @Test
+  void badInputOfLogitsLeavesNoFile() throws IOException {
+    Path out = temp.resolve("logits.npy");
+    String[] args = {"logits", "--model", MODEL, "--ids", "1,4096", "--out", out.toString()};
+    quern(args).refused(1, "token id: expected 0 to 4095, found 4096");
+    args[4] = "1,x";
+    quern(args).refused(2, "'x' is not an int");
+    args[4] = "1" + ",1".repeat(512);
+    quern(args).refused(1, "context of 512");
+    try (var files = Files.list(temp)) {
+      assertEquals(0, files.count());
+    }
+  }
+
+  @Test
+  void tokenizePrintsIds() {
+    Run run = quern("tokenize", "--model", MODEL, "Once upon a time");
+    assertEquals("[2713, 711, 258, 531]", run.out.strip());
+    quern("tokenize", "--model", temp.toString(), "a").refused(1, "tokenizer.json");
+  }
+
+  @Test
+  void inspectCountsTheModel() throws IOException {
+    Run run = quern("inspect", MODEL, "--json");
+    assertEquals(0, run.code, run.err);
+    JsonNode model = json(run.out);
+    assertEquals(632, model.get("tensors").size());
+    assertEquals(11_718_656, model.get("parameters").asLong());
+    assertEquals(3_461_120, model.get("activeParameters").asLong());
+    assertEquals(23_437_312, model.get("bytes").asLong());
+    assertEquals(16, model.get("bitsPerWeight").asDouble());
+    Run text = quern("inspect", MODEL, "--contains", "layers.3.mlp.gate.");
+    assertEquals(3, text.out.lines().count(), text.out);
+    assertTrue(text.out.contains("[32, 256]"), text.out);
+    Run file = quern("inspect", Path.of(MODEL, "model-00001-of-00002.safetensors").toString());
+    assertEquals(0, file.code, file.err);
+    quern("inspect", "/no/such").refused(1, "no such file");
+    quern("inspect", Path.of(MODEL, "config.json").toString()).refused(1, "config.json");
+  }
+
+  @Test
+  void verifyNeedsAManifest() {
+    quern("verify", MODEL).refused(1, "no quern.json");
+    quern("verify", "/no/such").refused(1, "no such file");
+  }
+
+  @Test
+  void wrongUsageIsExitCodeTwo() {
+    quern().refused(2, "a command is missing");
+    quern("genrate").refused(2, "genrate");
+    assertEquals(0, quern("--help").code);
+    assertTrue(quern("--version").out.startsWith("quern "));
+  }
+}

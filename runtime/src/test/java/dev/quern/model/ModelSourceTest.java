@@ -1,0 +1,93 @@
+package dev.quern.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.quern.format.FormatException;
+import dev.quern.format.PackManifest;
+import dev.quern.quant.QuantScheme;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelSourceTest {
+  @TempDir private Path temp;
+  private Path pack;
+  private Path folder;
+
+  @BeforeEach
+  void writeModels() throws IOException {
+    pack = Files.createDirectory(temp.resolve("pack"));
+    folder = Files.createDirectory(temp.resolve("folder"));
+    RandomPack.write(pack, folder, TestConfig.json().toString(), QuantScheme.turbo(2));
+  }
+
+  private static void refuses(Path path, String... fragments) {
+    FormatException e = assertThrows(FormatException.class, () -> ModelSource.open(path).close());
+    for (String fragment : fragments) {
+      assertTrue(e.getMessage().contains(fragment), e.getMessage());
+    }
+    assertFalse(e.getMessage().contains("\n"), e.getMessage());
+  }
+
+  private static void reconfigure(Path path, String key, int value) throws IOException {
+    Files.writeString(path.resolve("config.json"), TestConfig.json().put(key, value).toString());
+  }
+
+  @Test
+  void foldersAndPacksAreRecognised() throws IOException {
+    try (ModelSource a = ModelSource.open(pack);
+        ModelSource b = ModelSource.open(folder)) {
+      assertTrue(a instanceof ModelSource.Packed);
+      assertTrue(b instanceof ModelSource.Folder);
+      assertEquals(a.config(), b.config());
+    }
+  }
+
+  @Test
+  void aMissingTensorIsNamedWithTheNearest() throws IOException {
+    reconfigure(folder, "num_experts", 6);
+    // The router's rows are checked first in its layer.
+    refuses(folder, "model.layers.0.mlp.gate.weight", "[6, 96]", "[5, 96]");
+    reconfigure(folder, "num_hidden_layers", 4);
+    refuses(
+        folder,
+        "qwen3_moe has no tensor for norm.attention, layer 3",
+        "expected model.layers.3.input_layernorm.weight",
+        "nearest is model.layers.0.input_layernorm.weight");
+  }
+
+  @Test
+  void shapesThatContradictTheConfigurationAreRefused() throws IOException {
+    reconfigure(folder, "vocab_size", 71);
+    refuses(folder, "model.embed_tokens.weight", "[71, 96]", "[70, 96]");
+    reconfigure(pack, "vocab_size", 71);
+    refuses(pack, "model.embed_tokens.weight", "[71, 96]", "[70, 96]");
+    reconfigure(pack, "moe_intermediate_size", 64);
+    refuses(pack, "layer-00000.qexp", "experts.gate", "[64, 96]", "[48, 96]");
+  }
+
+  @Test
+  void anEnormousClaimFailsAtTheFirstMissingTensor() throws IOException {
+    Files.writeString(
+        folder.resolve("config.json"),
+        TestConfig.json().put("num_hidden_layers", 10_000).toString());
+    refuses(folder, "layer 3");
+  }
+
+  @Test
+  void aPackWithoutManifestIsUnfinished() throws IOException {
+    Files.delete(pack.resolve(PackManifest.NAME));
+    refuses(pack, "conversion not finished");
+  }
+
+  @Test
+  void aFolderOfSomethingElseIsRefused() throws IOException {
+    refuses(Files.createDirectory(temp.resolve("empty")), "neither config.json nor quern.json");
+  }
+}

@@ -1,0 +1,126 @@
+package dev.quern.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import dev.quern.quant.QuantScheme;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.node.ObjectNode;
+
+class SessionTest {
+  private static final int WARM_UP_TOKENS = 400;
+  private static final int MEASURED_TOKENS = 100;
+
+  @TempDir private static Path temp;
+  private static Model model;
+
+  @BeforeAll
+  static void open() throws IOException {
+    Path pack = Files.createDirectory(temp.resolve("pack"));
+    Path folder = Files.createDirectory(temp.resolve("folder"));
+    RandomPack.write(pack, folder, TestConfig.json().toString(), QuantScheme.turbo(3));
+    model = Model.open(folder, new ModelOptions(1));
+  }
+
+  @AfterAll
+  static void close() {
+    model.close();
+  }
+
+  private static String refusal(Session session, int... ids) {
+    return assertThrows(IllegalArgumentException.class, () -> session.append(ids)).getMessage();
+  }
+
+  @Test
+  void wrongTokensAreRefusedAndLeaveTheSessionAsItWas() {
+    try (Session session = model.newSession(4)) {
+      assertEquals("token id: expected 0 to 69, found 70", refusal(session, 1, 70));
+      assertEquals("token id: expected 0 to 69, found -1", refusal(session, -1));
+      assertEquals("no tokens: expected at least one", refusal(session));
+      assertEquals("context: 5 tokens after 0 do not fit in 4", refusal(session, 1, 2, 3, 4, 5));
+      session.append(new int[] {1, 2, 3});
+      assertEquals("context: 2 tokens after 3 do not fit in 4", refusal(session, 1, 2));
+      assertEquals(3, session.position());
+      session.append(new int[] {4});
+    }
+    assertThrows(IllegalArgumentException.class, () -> model.newSession(601));
+    assertThrows(IllegalArgumentException.class, () -> model.newSession(0));
+  }
+
+  @Test
+  void aPromptLongerThanABatchAndABlockOfTheCacheGivesTheSameLogits() {
+    int[] ids = new int[590];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = i * 31 % 70;
+    }
+    float[] all = Golden.allLogits(model, ids);
+    try (Session session = model.newSession(600)) {
+      session.append(Arrays.copyOf(ids, 300));
+      float[] last = session.append(Arrays.copyOfRange(ids, 300, 590));
+      float[] expected = Arrays.copyOfRange(all, 589 * 70, 590 * 70);
+      // Sums over hundreds of positions in other groups of tokens.
+      float difference = Golden.maxAbsDifference(expected, last);
+      assertTrue(difference <= 1e-4f, "largest difference " + difference);
+    }
+  }
+
+  /**
+   * With scalar kernels: the vectors of the others are objects until they are compiled, which
+   * depends on the machine's mood. All widths are powers of two: rotating others takes a buffer.
+   */
+  @Test
+  void decodingAllocatesNothingPerToken() throws IOException {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    int[] one = {7};
+    Path pack = Files.createDirectory(temp.resolve("pack-powers"));
+    Path folder = Files.createDirectory(temp.resolve("folder-powers"));
+    ObjectNode config = TestConfig.json().put("hidden_size", 64);
+    config.put("moe_intermediate_size", 32).put("intermediate_size", 64);
+    RandomPack.write(pack, folder, config.toString(), QuantScheme.turbo(3));
+    String before = System.setProperty("quern.kernels", "scalar");
+    try (Model scalar = Model.open(pack, new ModelOptions(1));
+        Session session = scalar.newSession(600)) {
+      for (int i = 0; i < WARM_UP_TOKENS; i++) { // grows all buffers, compiles what boxes
+        session.append(one);
+      }
+      long start = threads.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < MEASURED_TOKENS; i++) {
+        session.append(one);
+      }
+      long perToken = (threads.getCurrentThreadAllocatedBytes() - start) / MEASURED_TOKENS;
+      assertTrue(perToken < 64, "bytes per token: " + perToken);
+    } finally {
+      if (before == null) {
+        System.clearProperty("quern.kernels");
+      } else {
+        System.setProperty("quern.kernels", before);
+      }
+    }
+  }
+
+  @Test
+  void routingWeightsOfATokenSumToOne() {
+    int[] calls = new int[1];
+    try (Session session = model.newSession(8)) {
+      session.observe((layer, position, experts, weights, offset, count) -> {
+        assertEquals(2, count);
+        assertTrue(layer != 1, "layer 1 has no experts");
+        assertEquals(1, weights[offset] + weights[offset + 1], 1e-6);
+        assertTrue(weights[offset] >= weights[offset + 1], "most probable first");
+        calls[0]++;
+      });
+      session.append(new int[] {1, 2, 3});
+    }
+    assertEquals(3 * 2, calls[0]);
+  }
+}
