@@ -23,12 +23,13 @@ final class PanelVectors {
       // A last group of fewer repeats its last vector, which then is written more than once.
       int last = Math.min(VECTORS, vectors - t) - 1;
       for (int row = 0; row < TILE_ROWS; row += LANE_ROWS) {
-        multiply(panel, row, columns, x, xOffset + t * xStride, xStride, last, sums, t * TILE_ROWS);
+        multiplyGroup(
+            panel, row, columns, x, xOffset + t * xStride, xStride, last, sums, t * TILE_ROWS);
       }
     }
   }
 
-  private static void multiply(
+  private static void multiplyGroup(
       float[] panel,
       int row,
       int columns,

@@ -15,9 +15,11 @@ import jdk.incubator.vector.IntVector;
 /**
  * The loops of {@link PackedVectors} over 64 rows; a lane is an output row.
  *
- * <p>Each is a method of its own with at most 8 lookups in its loop: C2 stops inlining when a
- * compiled method grows beyond a fixed number of nodes, and then boxes every vector (measured: 10
- * to 100 times slower).
+ * <p>C2 stops inlining when a compiled method, with all that is inlined into it, grows beyond a
+ * fixed number of nodes, and then boxes every vector (measured: 10 to 100 times slower). So a loop
+ * has at most 8 lookups, and one that has so many must not be inlined into its caller together with
+ * others: C2 leaves alone what is longer than 325 bytes of bytecode (its FreqInlineSize), and a
+ * test keeps these methods above.
  */
 final class TileLoops {
   /** Ints of one run as nibbles. */
@@ -250,18 +252,27 @@ final class TileLoops {
     IntVector t1 = Lanes.part(levels, 1);
     IntVector t2 = Lanes.part(levels, 2);
     IntVector t3 = Lanes.part(levels, 3);
-    for (int row = 0; row < TILE_ROWS; row += COUNT) {
-      FloatVector scale = FloatVector.fromArray(Lanes.FLOATS, scales, row);
-      FloatVector offset = FloatVector.fromArray(Lanes.FLOATS, offsets, row);
-      int shift = row / 16 * 8;
+    for (int m = 0; m < 16; m += COUNT) {
+      FloatVector f0 = FloatVector.fromArray(Lanes.FLOATS, scales, m);
+      FloatVector f1 = FloatVector.fromArray(Lanes.FLOATS, scales, m + 16);
+      FloatVector f2 = FloatVector.fromArray(Lanes.FLOATS, scales, m + 32);
+      FloatVector f3 = FloatVector.fromArray(Lanes.FLOATS, scales, m + 48);
+      FloatVector o0 = FloatVector.fromArray(Lanes.FLOATS, offsets, m);
+      FloatVector o1 = FloatVector.fromArray(Lanes.FLOATS, offsets, m + 16);
+      FloatVector o2 = FloatVector.fromArray(Lanes.FLOATS, offsets, m + 32);
+      FloatVector o3 = FloatVector.fromArray(Lanes.FLOATS, offsets, m + 48);
       for (int v = 0; v < 8; v++) {
-        IntVector even =
-            IntVector.fromArray(Lanes.INTS, nibbles, 16 * v + row % 16).lanewise(LSHR, shift);
-        int to = outAt + 2 * v * TILE_ROWS + row;
-        Lanes.lookup(even, t0, t1, t2, t3).fma(scale, offset).intoArray(out, to);
-        Lanes.lookup(even.lanewise(LSHR, 4), t0, t1, t2, t3)
-            .fma(scale, offset)
-            .intoArray(out, to + TILE_ROWS);
+        IntVector i = IntVector.fromArray(Lanes.INTS, nibbles, 16 * v + m);
+        int even = outAt + 2 * v * TILE_ROWS + m;
+        int odd = even + TILE_ROWS;
+        Lanes.lookup(i, t0, t1, t2, t3).fma(f0, o0).intoArray(out, even);
+        Lanes.lookup(i.lanewise(LSHR, 4), t0, t1, t2, t3).fma(f0, o0).intoArray(out, odd);
+        Lanes.lookup(i.lanewise(LSHR, 8), t0, t1, t2, t3).fma(f1, o1).intoArray(out, even + 16);
+        Lanes.lookup(i.lanewise(LSHR, 12), t0, t1, t2, t3).fma(f1, o1).intoArray(out, odd + 16);
+        Lanes.lookup(i.lanewise(LSHR, 16), t0, t1, t2, t3).fma(f2, o2).intoArray(out, even + 32);
+        Lanes.lookup(i.lanewise(LSHR, 20), t0, t1, t2, t3).fma(f2, o2).intoArray(out, odd + 32);
+        Lanes.lookup(i.lanewise(LSHR, 24), t0, t1, t2, t3).fma(f3, o3).intoArray(out, even + 48);
+        Lanes.lookup(i.lanewise(LSHR, 28), t0, t1, t2, t3).fma(f3, o3).intoArray(out, odd + 48);
       }
     }
   }

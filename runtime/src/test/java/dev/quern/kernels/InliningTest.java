@@ -1,0 +1,43 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.MethodModel;
+import java.lang.classfile.attribute.CodeAttribute;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Results do not show the inlining cliff, see {@link TileLoops}; the size of the bytecode does. */
+class InliningTest {
+  private static final int FREQ_INLINE_SIZE = 325;
+
+  @Test
+  void heavyLoopsAreTooLongToBeInlined() throws IOException {
+    Map<Class<?>, List<String>> heavy =
+        Map.of(
+            TileLoops.class, List.of("sumNibbles", "addScaled", "dequantizeNibbles"),
+            PanelVectors.class, List.of("multiplyGroup"));
+    for (Map.Entry<Class<?>, List<String>> entry : heavy.entrySet()) {
+      for (String name : entry.getValue()) {
+        int bytes = bytecodeBytes(entry.getKey(), name);
+        assertTrue(bytes > FREQ_INLINE_SIZE, name + ": " + bytes + " bytes of bytecode");
+      }
+    }
+  }
+
+  private static int bytecodeBytes(Class<?> type, String name) throws IOException {
+    try (InputStream in = type.getResourceAsStream(type.getSimpleName() + ".class")) {
+      List<MethodModel> named =
+          ClassFile.of().parse(in.readAllBytes()).methods().stream()
+              .filter(method -> method.methodName().equalsString(name))
+              .toList();
+      assertEquals(1, named.size(), name);
+      return ((CodeAttribute) named.getFirst().code().orElseThrow()).codeLength();
+    }
+  }
+}
