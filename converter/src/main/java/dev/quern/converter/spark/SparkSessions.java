@@ -1,8 +1,11 @@
 package dev.quern.converter.spark;
 
+import java.io.File;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens Spark sessions without a web interface, without log noise, bound to this machine. */
@@ -10,6 +13,8 @@ public final class SparkSessions {
   private static final Pattern LOCAL = Pattern.compile("local(?:\\[(\\*|\\d+)(?:,\\d+)?])?");
   private static final Pattern LOCAL_CLUSTER =
       Pattern.compile("local-cluster\\[\\s*(\\d+)\\s*,\\s*(\\d+)\\s*,\\s*(\\d+)\\s*]");
+  private static final Pattern OWN_JAR =
+      Pattern.compile("(quern-.*|jackson-(core|databind)-3\\..*)\\.jar");
   private static final String LOOPBACK = "127.0.0.1";
 
   private SparkSessions() {}
@@ -47,7 +52,18 @@ public final class SparkSessions {
     if (isLocal(master) || LOCAL_CLUSTER.matcher(master).matches()) {
       builder.config("spark.driver.host", LOOPBACK).config("spark.driver.bindAddress", LOOPBACK);
     }
+    if (!isLocal(master)) {
+      builder.config("spark.jars", ownJars());
+    }
     return builder.getOrCreate();
+  }
+
+  /** What executors elsewhere need besides Spark: this program's jars and its JSON reader. */
+  private static String ownJars() {
+    return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+        .filter(entry -> OWN_JAR.matcher(new File(entry).getName()).matches())
+        .map(entry -> new File(entry).getAbsolutePath())
+        .collect(Collectors.joining(","));
   }
 
   /** Whether all tasks run in this process. */

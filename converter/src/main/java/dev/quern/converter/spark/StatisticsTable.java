@@ -4,11 +4,8 @@ import dev.quern.converter.quantize.ErrorReport;
 import dev.quern.converter.work.TensorStatistics;
 import dev.quern.format.AtomicFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -103,13 +100,6 @@ public final class StatisticsTable {
       throw new IOException(scratch + ": Spark wrote " + parts.size() + " files, expected one");
     }
     Files.createDirectories(file.toAbsolutePath().getParent());
-    try (FileChannel in = FileChannel.open(parts.getFirst(), StandardOpenOption.READ);
-        AtomicFile out = AtomicFile.create(file)) {
-      ByteBuffer piece = ByteBuffer.allocate(1 << 20);
-      while (in.read(piece.clear()) >= 0) {
-        out.write(piece.flip());
-      }
-      out.commit();
-    }
+    AtomicFile.write(file, ParquetFooter.canonical(Files.readAllBytes(parts.getFirst())));
   }
 }

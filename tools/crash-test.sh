@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Kills a conversion with kill -9 at random moments, resumes it, and compares the pack with one that
+# was left alone.
+#   tools/crash-test.sh [KILLS] [SEED]     default: 3 kills, seed 1
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+kills=${1:-3}
+RANDOM=${2:-1}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+"$root/quern" build
+
+convert() {
+  exec "$root/quern" convert --model "$root/datasets/tiny-moe/model" --out "$1" --bits 3 \
+    --embedding-bits 4 --chunk-mb 1
+}
+
+checksums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+# The time a whole conversion takes bounds the random moments.
+begin=$(date +%s%N)
+(convert "$scratch/undisturbed") >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
+whole=$((($(date +%s%N) - begin) / 1000000))
+checksums "$scratch/undisturbed" >"$scratch/expected"
+
+killed=0
+round=0
+while [ "$killed" -lt "$kills" ]; do
+  round=$((round + 1))
+  pack="$scratch/pack-$round"
+  # One to three kills of the same pack, then a run to the end.
+  for _ in $(seq $((1 + RANDOM % 3))); do
+    [ "$killed" -lt "$kills" ] || break
+    # The JVM and Spark take the first part; moments before the first file teach little.
+    millis=$((whole / 3 + (RANDOM * 32768 + RANDOM) % (whole * 3 / 4)))
+    (convert "$pack") >"$scratch/log" 2>&1 &
+    process=$!
+    sleep "$(printf '%d.%03d' $((millis / 1000)) $((millis % 1000)))"
+    kill -9 "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+    state="finished"
+    if [ ! -e "$pack/quern.json" ]; then
+      state="$(find "$pack" -name '*.chunk' 2>/dev/null | wc -l) chunks, $(find "$pack" -name '*.qexp' 2>/dev/null | wc -l) expert files"
+      if "$root/quern" verify "$pack" >/dev/null 2>&1; then
+        echo "crash-test: an unfinished pack verifies" >&2
+        exit 1
+      fi
+    fi
+    killed=$((killed + 1))
+    echo "crash-test: kill $killed after $millis ms: $state"
+  done
+  (convert "$pack") >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
+  checksums "$pack" >"$scratch/actual"
+  if ! diff "$scratch/expected" "$scratch/actual"; then
+    echo "crash-test: the resumed pack differs" >&2
+    exit 1
+  fi
+  rm -rf "$pack"
+done
+echo "crash-test: $killed kills, $round packs, all equal to the undisturbed one"

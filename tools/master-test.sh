@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Converts the small model on one task, on two, and on two executor processes: all packs must have
+# the same bytes.
+#   tools/master-test.sh [MASTER...]     default: local[1] local[2] local-cluster[2,1,1024]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+masters=("$@")
+if [ "${#masters[@]}" -eq 0 ]; then
+  masters=("local[1]" "local[2]" "local-cluster[2,1,1024]")
+fi
+
+"$root/quern" build
+# Executors of a local-cluster take Spark from SPARK_HOME/jars; this program's jars are sent to them.
+mkdir -p "$scratch/spark-home/jars"
+for jar in "$root"/bench/target/lib/*.jar; do
+  case "$(basename "$jar")" in
+    quern-*) ;;
+    *) ln -s "$jar" "$scratch/spark-home/jars/" ;;
+  esac
+done
+export SPARK_HOME="$scratch/spark-home" SPARK_SCALA_VERSION=2.13
+
+checksums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+for i in "${!masters[@]}"; do
+  pack="$scratch/pack-$i"
+  echo "master-test: ${masters[$i]}" >&2
+  "$root/quern" convert --model "$root/datasets/tiny-moe/model" --out "$pack" --bits 3 \
+    --embedding-bits 4 --head-bits 8 --override experts.down@2-3=16 --chunk-mb 1 \
+    --master "${masters[$i]}" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
+  checksums "$pack" >"$scratch/sums-$i"
+  if ! diff "$scratch/sums-0" "$scratch/sums-$i"; then
+    echo "master-test: ${masters[$i]} made other bytes than ${masters[0]}" >&2
+    exit 1
+  fi
+done
+echo "master-test: the same $(wc -l <"$scratch/sums-0") files from ${masters[*]}"
