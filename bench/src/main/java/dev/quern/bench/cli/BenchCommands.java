@@ -7,6 +7,6 @@ import java.util.List;
 public final class BenchCommands implements CommandProvider {
   @Override
   public List<Object> commands() {
-    return List.of(new SynthCommand());
+    return List.of(new BenchCommand(), new SynthCommand());
   }
 }

@@ -1,0 +1,2 @@
+/** Kernels under JMH: {@code ./quern bench}. */
+package dev.quern.bench.jmh;
