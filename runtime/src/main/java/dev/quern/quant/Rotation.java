@@ -16,6 +16,12 @@ import java.util.Arrays;
  */
 public final class Rotation {
   private static final int[] ORDERS = {1, 12, 20, 28};
+  private static final int MAX_ORDER = 28;
+  private static final int MIXED_COLS = 128;
+
+  /** Reused, because a rotation runs for every token and layer. */
+  private static final ThreadLocal<float[]> MIXED =
+      ThreadLocal.withInitial(() -> new float[MAX_ORDER * MIXED_COLS]);
 
   private final float[] signs;
   private final int length;
@@ -140,23 +146,31 @@ public final class Rotation {
       }
     }
     if (order > 1) {
-      // The few widths that need it pay one buffer of a block per call; powers of two pay nothing.
-      float[] mixed = new float[order * power];
-      for (int block = 0; block < length; block += mixed.length) {
-        mix(x, offset + block, mixed, transposed);
+      for (int block = 0; block < length; block += order * power) {
+        mix(x, offset + block, transposed);
       }
     }
   }
 
-  private void mix(float[] x, int offset, float[] mixed, boolean transposed) {
+  /**
+   * H_m across the runs of one block, some columns of the runs at a time so that the copy stays
+   * small.
+   */
+  private void mix(float[] x, int offset, boolean transposed) {
     float scale = (float) (1 / Math.sqrt(order));
-    Arrays.fill(mixed, 0);
-    for (int i = 0; i < order; i++) {
-      for (int j = 0; j < order; j++) {
-        float h = hadamard[transposed ? j * order + i : i * order + j] * scale;
-        kernels.axpy(h, x, offset + j * power, mixed, i * power, power);
+    float[] mixed = MIXED.get();
+    for (int first = 0; first < power; first += MIXED_COLS) {
+      int cols = Math.min(MIXED_COLS, power - first);
+      Arrays.fill(mixed, 0, order * MIXED_COLS, 0);
+      for (int i = 0; i < order; i++) {
+        for (int j = 0; j < order; j++) {
+          float h = hadamard[transposed ? j * order + i : i * order + j] * scale;
+          kernels.axpy(h, x, offset + j * power + first, mixed, i * MIXED_COLS, cols);
+        }
+      }
+      for (int i = 0; i < order; i++) {
+        System.arraycopy(mixed, i * MIXED_COLS, x, offset + i * power + first, cols);
       }
     }
-    System.arraycopy(mixed, 0, x, offset, mixed.length);
   }
 }
