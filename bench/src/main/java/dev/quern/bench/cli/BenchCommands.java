@@ -3,10 +3,15 @@ package dev.quern.bench.cli;
 import dev.quern.cli.CommandProvider;
 import java.util.List;
 
-/** The commands that measure. */
+/** The commands of this module. */
 public final class BenchCommands implements CommandProvider {
   @Override
   public List<Object> commands() {
-    return List.of(new BenchCommand(), new SynthCommand());
+    return List.of(
+        new DemoCommand(),
+        new EvaluateCommand(),
+        new ReportCommand(),
+        new BenchCommand(),
+        new SynthCommand());
   }
 }

@@ -3,7 +3,10 @@ package dev.quern.bench.report;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -11,7 +14,6 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.CategorySeries;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
@@ -55,18 +57,21 @@ final class Charts {
     if (!results.histograms().isEmpty()) {
       pictures.add(histogram());
     }
+    if (results.quantized().isEmpty()) {
+      return pictures;
+    }
     pictures.add(
         speed(
             "speed-prefill",
             "Prefill: reading a prompt",
-            "Tokens read per second when a prompt of %d tokens comes in one batch."
+            "Tokens read per second when a prompt of %d tokens comes in one batch. Grey: the original, repeated in every group."
                 .formatted(results.protocol().prefillTokens()),
             VariantResult::prefillTokensPerSecond));
     pictures.add(
         speed(
             "speed-decode",
             "Decode: writing, one token at a time",
-            "Tokens written per second, one sequence, median of several runs of %d tokens."
+            "Tokens written per second, one sequence, median of several runs of %d tokens. Grey: the original, repeated in every group."
                 .formatted(results.protocol().decodeTokens()),
             VariantResult::decodeTokensPerSecond));
     return pictures;
@@ -116,7 +121,7 @@ final class Charts {
         .setYAxisLogarithmic(true)
         .setYAxisMin(Math.pow(10, Math.floor(Math.log10(lowest))))
         .setYAxisMax(Math.pow(10, Math.ceil(Math.log10(highest))))
-        .setYAxisTickLabelsFormattingFunction(value -> String.format(Locale.ROOT, "%.3g", value));
+        .setYAxisTickLabelsFormattingFunction(Charts::decimal);
     long hidden = results.quantized().stream().filter(v -> v.lnPplLoss() <= 0).count();
     String caption =
         "The same losses on a logarithmic scale: each bit more divides them by a nearly constant"
@@ -215,6 +220,7 @@ final class Charts {
         .getStyler()
         .setYAxisMin(0.0)
         .setYAxisMax(1.1 * highest)
+        .setYAxisTickLabelsFormattingFunction(Charts::decimal)
         .setXAxisMin(-0.3)
         .setXAxisMax(layers - 0.7)
         .setXAxisDecimalPattern("0")
@@ -256,6 +262,7 @@ final class Charts {
     chart
         .getStyler()
         .setYAxisLogarithmic(true)
+        .setYAxisTickLabelsFormattingFunction(Charts::decimal)
         .setYAxisMin(Math.pow(10, Math.floor(Math.log10(lowest))))
         .setYAxisMax(1.0)
         .setXAxisMin(ends[0])
@@ -285,17 +292,13 @@ final class Charts {
     common(chart.getStyler());
     List<Integer> bits =
         results.quantized().stream().map(VariantResult::bits).distinct().sorted().toList();
-    List<String> groups = new ArrayList<>();
-    groups.add("original");
-    bits.forEach(b -> groups.add(b + " bits"));
-    List<Double> base = new ArrayList<>();
-    base.add(speed.applyAsDouble(results.original()));
-    bits.forEach(b -> base.add(null));
-    CategorySeries original = chart.addSeries("original", groups, base);
-    original.setFillColor(Palette.ORIGINAL.color());
+    List<String> groups = bits.stream().map(b -> b + " bits").toList();
+    double base = speed.applyAsDouble(results.original());
+    chart
+        .addSeries("original", groups, Collections.nCopies(groups.size(), base))
+        .setFillColor(Palette.ORIGINAL.color());
     for (String method : results.methods()) {
       List<Double> values = new ArrayList<>();
-      values.add(null);
       for (int b : bits) {
         values.add(results.variant(method, b).map(speed::applyAsDouble).orElse(null));
       }
@@ -334,6 +337,7 @@ final class Charts {
         .setAxisTitleFont(font(Font.PLAIN, 15))
         .setAxisTicksLineVisible(false)
         .setPlotMargin(0)
+        .setYAxisLabelAlignment(AxesChartStyler.TextAlignment.Right)
         .setAxisTitlePadding(10);
     styler
         .setChartBackgroundColor(Color.WHITE)
@@ -346,11 +350,15 @@ final class Charts {
         .setLegendFont(font(Font.PLAIN, 14))
         .setLegendBorderColor(Color.WHITE)
         .setLegendBackgroundColor(Color.WHITE)
-        .setLegendPosition(Styler.LegendPosition.OutsideS)
-        .setLegendLayout(Styler.LegendLayout.Horizontal)
-        .setLegendPadding(8)
+        .setLegendPosition(Styler.LegendPosition.OutsideE)
+        .setLegendPadding(10)
         .setMarkerSize(9)
         .setLocale(Locale.ROOT);
+  }
+
+  /** 0.001 rather than 1.0E-3. */
+  private static String decimal(double value) {
+    return new BigDecimal(value).round(new MathContext(2)).stripTrailingZeros().toPlainString();
   }
 
   private static Font font(int style, int size) {

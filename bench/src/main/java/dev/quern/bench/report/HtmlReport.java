@@ -234,7 +234,7 @@ final class HtmlReport {
       :root{--ink:#22262b;--soft:#5b6570;--paper:#fbfaf7;--card:#fff;--line:#e2e0da;--accent:#0072b2}
       @media (prefers-color-scheme:dark){:root{--ink:#e8e6e1;--soft:#a4a9b0;--paper:#17191c;--card:#202327;--line:#33373d;--accent:#6cb8e6}}
       *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
-      main{max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
+      main{max-width:72rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
       .mark{color:var(--accent);font-weight:700;letter-spacing:.08em;margin:0}
       h1{font-size:2.2rem;line-height:1.15;margin:.2rem 0 .8rem}h2{font-size:1.3rem;margin:2.6rem 0 .8rem}
       .lead{font-size:1.1rem;color:var(--soft);max-width:46rem;margin:0}
@@ -243,11 +243,11 @@ final class HtmlReport {
       .card p{margin:0;color:var(--soft);font-size:.92rem}.card .title{font-weight:600;color:var(--accent)}
       .card .figure{font-size:1.9rem;font-weight:700;color:var(--ink);font-variant-numeric:tabular-nums}
       .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.7rem}
-      table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums;white-space:nowrap}
-      th,td{padding:.42rem .6rem;text-align:right}th:first-child{text-align:left}
+      table{border-collapse:collapse;width:100%;font-size:.8rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+      th,td{padding:.42rem .45rem;text-align:right}th:first-child{text-align:left}
       thead th{color:var(--soft);font-weight:600}tbody th{font-weight:600}tr.first>*{border-top:1px solid var(--line)}
       td strong{color:var(--accent)}.note{color:var(--soft);font-size:.88rem}
-      figure{margin:0 0 1.6rem;background:#fff;border:1px solid var(--line);border-radius:.7rem;overflow:hidden}
+      figure{max-width:58rem;margin:0 auto 1.6rem;background:#fff;border:1px solid var(--line);border-radius:.7rem;overflow:hidden}
       figure svg{display:block;width:100%;height:auto}
       figcaption{background:var(--card);border-top:1px solid var(--line);padding:.8rem 1.1rem;color:var(--soft)}
       dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem;font-size:.92rem}

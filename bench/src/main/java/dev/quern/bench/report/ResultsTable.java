@@ -35,7 +35,7 @@ public final class ResultsTable {
         bytes(v.sizeBytes()),
         format("%.3f", v.perplexity()),
         original ? "" : format("%+.5f", v.lnPplLoss()),
-        original ? "" : format("%+.5f … %+.5f", v.lnPplLossLow(), v.lnPplLossHigh()),
+        original ? "" : format("%+.4f … %+.4f", v.lnPplLossLow(), v.lnPplLossHigh()),
         original ? "" : format("%.5f", v.meanKld()),
         original ? "" : format("%.2f %%", 100 * v.top1Agreement()),
         original ? "" : format("%.5f", v.relativeMse()),

@@ -2,17 +2,12 @@ package dev.quern.converter.spark;
 
 import dev.quern.converter.quantize.ErrorReport;
 import dev.quern.converter.work.TensorStatistics;
-import dev.quern.format.AtomicFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -79,6 +74,47 @@ public final class StatisticsTable {
         report.bytes());
   }
 
+  /** Reads what {@link #write} wrote, in its order. */
+  public static List<TensorStatistics> read(String master, Path scratch, Path file) {
+    try (SparkSessions.Lease lease = SparkSessions.lease(master, scratch)) {
+      return lease
+          .session()
+          .read()
+          .schema(SCHEMA)
+          .parquet(file.toUri().toString())
+          .collectAsList()
+          .stream()
+          .map(StatisticsTable::statistics)
+          .toList();
+    }
+  }
+
+  private static TensorStatistics statistics(Row row) {
+    int rows = row.<Integer>getAs("rows");
+    int cols = row.<Integer>getAs("cols");
+    return new TensorStatistics(
+        row.getAs("name"),
+        row.getAs("role"),
+        row.<Integer>getAs("layer"),
+        row.<Integer>getAs("expert"),
+        rows,
+        cols,
+        row.getAs("method"),
+        row.<Integer>getAs("bits"),
+        new ErrorReport(
+            (long) rows * cols,
+            row.<Double>getAs("relative_mse"),
+            row.<Double>getAs("cosine"),
+            row.<Double>getAs("max_error"),
+            orNaN(row.getAs("kurtosis_before")),
+            orNaN(row.getAs("kurtosis_after")),
+            row.<Long>getAs("bytes")));
+  }
+
+  private static double orNaN(Double value) {
+    return value == null ? Double.NaN : value;
+  }
+
   /**
    * Writes the table as one file with one name; equal statistics give equal bytes.
    *
@@ -87,19 +123,6 @@ public final class StatisticsTable {
   public static void write(
       SparkSession session, List<TensorStatistics> statistics, Path scratch, Path file)
       throws IOException {
-    dataFrame(session, statistics)
-        .write()
-        .mode(SaveMode.Overwrite)
-        .option("compression", "zstd")
-        .parquet(scratch.toUri().toString());
-    List<Path> parts = new ArrayList<>();
-    try (Stream<Path> written = Files.list(scratch)) {
-      written.filter(path -> path.toString().endsWith(".parquet")).forEach(parts::add);
-    }
-    if (parts.size() != 1) {
-      throw new IOException(scratch + ": Spark wrote " + parts.size() + " files, expected one");
-    }
-    Files.createDirectories(file.toAbsolutePath().getParent());
-    AtomicFile.write(file, ParquetFooter.canonical(Files.readAllBytes(parts.getFirst())));
+    SingleFileParquet.write(dataFrame(session, statistics), scratch, file);
   }
 }

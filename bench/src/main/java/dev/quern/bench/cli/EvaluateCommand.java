@@ -1,0 +1,246 @@
+package dev.quern.bench.cli;
+
+import dev.quern.bench.quality.Evaluation;
+import dev.quern.bench.quality.EvaluationOptions;
+import dev.quern.bench.quality.VariantMethod;
+import dev.quern.bench.report.Results;
+import dev.quern.bench.report.ResultsFile;
+import dev.quern.converter.plan.Precision;
+import dev.quern.converter.plan.PrecisionOverride;
+import dev.quern.format.FormatException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code quern evaluate}: what quantization costs and gains. */
+@Command(
+    name = "evaluate",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Quantize a model in several ways and measure each against the original:",
+      "perplexity, KL divergence, top-1 agreement, size, speed."
+    })
+public final class EvaluateCommand implements Callable<Integer> {
+  private static final int SOURCE_BITS = Precision.SOURCE_BITS;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "folder with config.json, safetensors and tokenizer")
+  private Path model;
+
+  @Option(
+      names = "--bits",
+      arity = "1..*",
+      paramLabel = "BITS",
+      description = "of the routed experts: 2, 3, 4 or several of them (2 3 4)")
+  private List<Integer> bits = List.of(2, 3, 4);
+
+  @Option(
+      names = "--dataset",
+      paramLabel = "FILE|DIR",
+      description = "text, or folder of *.txt (../text/valid.txt beside the model if there is one)")
+  private Path dataset;
+
+  @Option(
+      names = "--num-samples",
+      paramLabel = "N",
+      description = "windows to measure, evenly spaced (all)")
+  private Integer windows;
+
+  @Option(
+      names = "--seq-len",
+      paramLabel = "TOKENS",
+      defaultValue = "512",
+      description = "tokens of a window (${DEFAULT-VALUE})")
+  private int windowTokens;
+
+  @Option(names = "--no-rms", description = "leave out turbo-rms")
+  private boolean noRms;
+
+  @Option(names = "--no-affine", description = "leave out affine")
+  private boolean noAffine;
+
+  @Option(names = "--no-qjl", description = "leave out turbo+qjl")
+  private boolean noQjl;
+
+  @Option(
+      names = "--attention-bits",
+      paramLabel = "BITS",
+      defaultValue = "16",
+      description = "2, 3, 4, 8 or 16 (${DEFAULT-VALUE})")
+  private int attentionBits;
+
+  @Option(
+      names = "--shared-expert-bits",
+      paramLabel = "BITS",
+      defaultValue = "16",
+      description = "shared experts and dense MLP layers (${DEFAULT-VALUE})")
+  private int sharedExpertBits;
+
+  @Option(
+      names = "--embedding-bits",
+      paramLabel = "BITS",
+      defaultValue = "16",
+      description = "embedding (${DEFAULT-VALUE})")
+  private int embeddingBits;
+
+  @Option(names = "--head-bits", paramLabel = "BITS", description = "output head")
+  private Integer headBits;
+
+  @Option(
+      names = "--override",
+      paramLabel = "ROLE[@FIRST-LAST]=BITS",
+      description = "other bits for a role, as in quern convert: experts.down=16")
+  private List<String> overrides = new ArrayList<>();
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "of rotations and bootstrap (${DEFAULT-VALUE})")
+  private long seed;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "folder of report and packs (reports/NAME-OF-THE-MODEL)")
+  private Path out;
+
+  @Option(names = "--json", paramLabel = "FILE", description = "results.json also here")
+  private Path json;
+
+  @Option(
+      names = "--force",
+      description = "replace packs in the folder that were made with other options")
+  private boolean force;
+
+  @Option(
+      names = "--master",
+      paramLabel = "MASTER",
+      description = "Spark's master; windows are spread by it (without: in this process)")
+  private String master;
+
+  @Option(names = "--threads", paramLabel = "N", description = "threads of the runtime (all cores)")
+  private Integer threads;
+
+  @Option(
+      names = "--repetitions",
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "of each measurement of speed (${DEFAULT-VALUE})")
+  private int repetitions;
+
+  @Override
+  public Integer call() throws IOException {
+    PrintWriter text = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    EvaluationOptions options = options();
+    Results results =
+        new Evaluation(
+                options,
+                line -> {
+                  err.println(line);
+                  err.flush();
+                })
+            .run();
+    ReportFolder.print(results, text);
+    if (json != null) {
+      ResultsFile.write(results, json);
+    }
+    ReportFolder.write(results, folder(), text);
+    return 0;
+  }
+
+  private EvaluationOptions options() throws IOException {
+    try {
+      return new EvaluationOptions(
+          model,
+          text(),
+          bits,
+          methods(),
+          common(),
+          Optional.ofNullable(windows),
+          windowTokens,
+          folder().resolve("packs"),
+          force,
+          Optional.ofNullable(master),
+          Optional.ofNullable(threads).orElse(Runtime.getRuntime().availableProcessors()),
+          repetitions,
+          command());
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  private List<VariantMethod> methods() {
+    List<VariantMethod> methods = new ArrayList<>(List.of(VariantMethod.values()));
+    methods.removeIf(method ->
+        switch (method) {
+          case TURBO -> false;
+          case TURBO_RMS -> noRms;
+          case AFFINE -> noAffine;
+          case TURBO_QJL -> noQjl;
+        });
+    return methods;
+  }
+
+  private Precision common() {
+    Precision experts = Precision.experts(Precision.Method.TURBO, SOURCE_BITS);
+    return new Precision(
+        experts.method(),
+        experts.scales(),
+        experts.groupSize(),
+        experts.rotated(),
+        false,
+        seed,
+        SOURCE_BITS,
+        attentionBits,
+        sharedExpertBits,
+        embeddingBits,
+        headBits == null ? OptionalInt.empty() : OptionalInt.of(headBits),
+        overrides.stream().map(PrecisionOverride::parse).toList());
+  }
+
+  /** A model that comes with a text is measured on it. */
+  private Path text() throws IOException {
+    if (dataset != null) {
+      return dataset;
+    }
+    Path beside = model.toAbsolutePath().normalize().resolveSibling("text").resolve("valid.txt");
+    if (!Files.isRegularFile(beside)) {
+      throw new FormatException(
+          model + ": no text/valid.txt beside the model. Name a text with --dataset");
+    }
+    return beside;
+  }
+
+  private Path folder() {
+    return out != null
+        ? out
+        : Path.of("reports").resolve(model.toAbsolutePath().normalize().getFileName());
+  }
+
+  /** As the launcher was called; rebuilt where there was none. */
+  private String command() {
+    String given = System.getenv("QUERN_COMMAND");
+    return given != null
+        ? given
+        : "./quern evaluate "
+            + String.join(" ", spec.commandLine().getParseResult().originalArgs());
+  }
+}
