@@ -68,6 +68,9 @@ public final class DemoCommand implements Callable<Integer> {
     if (code != 0) {
       return code;
     }
+    text.println();
+    text.print(STORY_BEGINS); // generate prints only what the model adds
+    text.flush();
     code =
         step(
             "generate",

@@ -11,23 +11,26 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
-/** Shows what the rotation does to the tensor that needs it most. */
+/** Shows what the rotation does to the tensor it changes most. */
 final class RotationHistograms {
   private RotationHistograms() {}
 
   /**
-   * The quantized expert matrix with the largest excess kurtosis, before and after rotation; empty
-   * if no matrix of a folder qualifies.
+   * The quantized expert matrix whose excess kurtosis the rotation lowers most, before and after
+   * it; empty if no matrix of a folder qualifies. (A rotation mixes columns: heavy tails that come
+   * from a few large rows stay, and are the business of scales.)
    */
   static List<WeightHistogram> of(
       ModelSource source, List<TensorStatistics> statistics, long rotationSeed) {
-    Optional<TensorStatistics> heaviest =
+    Optional<TensorStatistics> changed =
         statistics.stream()
             .filter(tensor -> tensor.quantized() && tensor.expert() >= 0)
             .filter(tensor -> !Double.isNaN(tensor.report().kurtosisBefore()))
             .filter(tensor -> source.tensors().containsKey(tensor.name()))
-            .max(Comparator.comparingDouble(tensor -> tensor.report().kurtosisBefore()));
-    return heaviest.map(tensor -> histograms(source, tensor, rotationSeed)).orElse(List.of());
+            .max(
+                Comparator.comparingDouble(
+                    tensor -> tensor.report().kurtosisBefore() - tensor.report().kurtosisAfter()));
+    return changed.map(tensor -> histograms(source, tensor, rotationSeed)).orElse(List.of());
   }
 
   private static List<WeightHistogram> histograms(

@@ -271,7 +271,7 @@ final class Charts {
     caption
         .append("Tensor ")
         .append(results.histograms().getFirst().tensor())
-        .append(", the one with the heaviest tails. Excess kurtosis (0 for a Gaussian):");
+        .append(", the one that rotation changes most. Excess kurtosis (0 for a Gaussian):");
     for (WeightHistogram histogram : results.histograms()) {
       caption.append(
           String.format(Locale.ROOT, " %s %.3f;", histogram.label(), histogram.kurtosis()));

@@ -17,7 +17,7 @@ public final class QjlVerdict {
     int wins = 0;
     int comparisons = 0;
     for (VariantResult qjl : results.quantized()) {
-      if (!qjl.method().equals("turbo+qjl")) {
+      if (!qjl.method().equals(VariantResult.TURBO_QJL)) {
         continue;
       }
       VariantResult more = results.variant("turbo", qjl.bits() + 1).orElse(null);

@@ -44,6 +44,9 @@ public record VariantResult(
     List<TensorError> tensorErrors) {
   public static final String ORIGINAL = "original";
 
+  /** The method that stores a one-bit residual besides its codes. */
+  static final String TURBO_QJL = "turbo+qjl";
+
   public VariantResult {
     tensorErrors = List.copyOf(tensorErrors);
     if (method.isEmpty() || bits < 1 || !(bitsPerWeight > 0) || !(perplexity > 0)) {
