@@ -18,10 +18,26 @@ convert() {
 
 checksums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 
-# The time a whole conversion takes bounds the random moments.
-begin=$(date +%s%N)
-(convert "$scratch/undisturbed") >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
-whole=$((($(date +%s%N) - begin) / 1000000))
+now() { echo $(($(date +%s%N) / 1000000)); }
+
+# Waits until a conversion of pack $1 by process $2 has finished a file (or has ended).
+await_first_file() {
+  while kill -0 "$2" 2>/dev/null; do
+    if [ -n "$(find "$1" -newer "$scratch/begin" \( -name '*.chunk' -o -name '*.qexp' \) -print -quit 2>/dev/null)" ]; then
+      return 0
+    fi
+    sleep 0.02
+  done
+}
+
+# The time from the first file to the end bounds the random moments.
+touch "$scratch/begin"
+(convert "$scratch/undisturbed") >"$scratch/log" 2>&1 &
+process=$!
+await_first_file "$scratch/undisturbed" "$process"
+begin=$(now)
+wait "$process" || { cat "$scratch/log" >&2; exit 1; }
+working=$(($(now) - begin + 200))
 checksums "$scratch/undisturbed" >"$scratch/expected"
 
 killed=0
@@ -32,10 +48,11 @@ while [ "$killed" -lt "$kills" ]; do
   # One to three kills of the same pack, then a run to the end.
   for _ in $(seq $((1 + RANDOM % 3))); do
     [ "$killed" -lt "$kills" ] || break
-    # The JVM and Spark take the first part; moments before the first file teach little.
-    millis=$((whole / 3 + (RANDOM * 32768 + RANDOM) % (whole * 3 / 4)))
+    touch "$scratch/begin"
     (convert "$pack") >"$scratch/log" 2>&1 &
     process=$!
+    await_first_file "$pack" "$process"
+    millis=$(((RANDOM * 32768 + RANDOM) % working))
     sleep "$(printf '%d.%03d' $((millis / 1000)) $((millis % 1000)))"
     kill -9 "$process" 2>/dev/null || true
     wait "$process" 2>/dev/null || true
@@ -48,7 +65,7 @@ while [ "$killed" -lt "$kills" ]; do
       fi
     fi
     killed=$((killed + 1))
-    echo "crash-test: kill $killed after $millis ms: $state"
+    echo "crash-test: kill $killed, $millis ms after the first file: $state"
   done
   (convert "$pack") >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
   checksums "$pack" >"$scratch/actual"
