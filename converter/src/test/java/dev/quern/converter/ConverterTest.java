@@ -21,6 +21,9 @@ import dev.quern.format.Fingerprint;
 import dev.quern.format.FormatException;
 import dev.quern.format.PackManifest;
 import dev.quern.format.PackVerifier;
+import dev.quern.model.Model;
+import dev.quern.model.ModelOptions;
+import dev.quern.model.Session;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -119,6 +122,29 @@ class ConverterTest {
     Map<String, Double> errors = result.relativeMseByRole();
     assertTrue(errors.get("attention.query") < 1e-4, errors.toString());
     assertEquals(0.00505, errors.get("embedding"), 0.0005);
+  }
+
+  @Test
+  void headStoredApartFromATiedEmbeddingIsUsed() throws IOException {
+    Precision precision =
+        Precision.experts(Precision.Method.TURBO, Precision.SOURCE_BITS)
+            .withOverrides(List.of(PrecisionOverride.parse("head=8")));
+    convert(TinyMoe.to(pack, precision));
+    float[] original = logits(TinyMoe.MODEL);
+    float[] packed = logits(pack);
+    double largest = 0;
+    for (int i = 0; i < original.length; i++) {
+      largest = Math.max(largest, Math.abs(original[i] - packed[i]));
+    }
+    // 8-bit codes move logits of magnitude 10 by some hundredths; the embedding would give 0.
+    assertTrue(largest > 1e-4 && largest < 0.3, "largest difference of logits " + largest);
+  }
+
+  private static float[] logits(Path model) throws IOException {
+    try (Model opened = Model.open(model, new ModelOptions(1));
+        Session session = opened.newSession(8)) {
+      return session.append(new int[] {300, 17, 512, 44});
+    }
   }
 
   @Test

@@ -75,7 +75,7 @@ record Weights(
     bytes.merge(
         TensorRole.Component.FULL_PRECISION, (long) finalNorm.length * Float.BYTES, Long::sum);
     bytes.merge(TensorRole.Component.HEAD, head.bytes(), Long::sum);
-    if (!config.tieWordEmbeddings()) {
+    if (!head.equals(embedding)) {
       long row = embedding.bytes() / config.vocabSize();
       bytes.merge(TensorRole.Component.EMBEDDING, row, Long::sum);
     }

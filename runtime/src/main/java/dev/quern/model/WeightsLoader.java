@@ -70,8 +70,15 @@ final class WeightsLoader {
         embedding,
         List.copyOf(layers),
         vector(TensorRole.FINAL_NORM, -1),
-        config.tieWordEmbeddings() ? embedding : linear(TensorRole.HEAD, -1),
+        hasHead() ? linear(TensorRole.HEAD, -1) : embedding,
         new ResidentExperts(experts));
+  }
+
+  /** A pack of a tied model has a head of its own where the two are stored at different bits. */
+  private boolean hasHead() {
+    String name = source.name(new TensorKey(TensorRole.HEAD, -1, -1));
+    return !config.tieWordEmbeddings()
+        || source instanceof ModelSource.Packed && source.tensors().containsKey(name);
   }
 
   private Weights.Layer layer(int layer) throws IOException {
