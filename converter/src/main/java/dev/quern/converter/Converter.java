@@ -55,6 +55,7 @@ public final class Converter {
 
   /** Reads the headers of the model and plans; writes nothing. */
   public static Converter prepare(ConvertOptions options) throws IOException {
+    SparkSessions.checkMaster(options.master());
     ConversionPlan plan = Planner.plan(options.model(), options.precision(), options.chunkBytes());
     ConversionRecord record =
         new ConversionRecord(

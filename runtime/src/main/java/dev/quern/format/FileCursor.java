@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
@@ -29,6 +30,9 @@ final class FileCursor implements Closeable {
   }
 
   static FileCursor open(Path file) throws IOException {
+    if (Files.isDirectory(file)) { // reading would fail without the name
+      throw new FormatException(file + ": a folder, expected a file");
+    }
     FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
     try {
       return new FileCursor(file, channel);

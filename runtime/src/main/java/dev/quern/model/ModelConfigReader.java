@@ -48,7 +48,7 @@ public final class ModelConfigReader {
 
   private ModelConfig config() throws FormatException {
     if (!root.isObject()) {
-      throw FormatException.of(file, "top level", "JSON", "an object", root.getNodeType(), "");
+      throw FormatException.of(file, "top level", "JSON", "an object", describe(root), "");
     }
     JsonNode type = root.path("model_type");
     if (!type.isString()) {

@@ -60,11 +60,12 @@ final class Products {
 
   /** Computes all products added since the last run. */
   void run() {
+    int added = count;
+    count = 0; // before anything can fail: a later run must not add these
     matMul.run();
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < added; i++) {
       Pending sums = pending[i];
       kernels.axpy(1, sums.sums, 0, sums.y, sums.yOffset, sums.length);
     }
-    count = 0;
   }
 }

@@ -10,9 +10,10 @@ import org.apache.spark.sql.SparkSession;
 
 /** Opens Spark sessions without a web interface, without log noise, bound to this machine. */
 public final class SparkSessions {
-  private static final Pattern LOCAL = Pattern.compile("local(?:\\[(\\*|\\d+)(?:,\\d+)?])?");
+  private static final Pattern LOCAL = Pattern.compile("local(?:\\[(\\*|\\d+)(?:\\s*,\\s*\\d+)?])?");
   private static final Pattern LOCAL_CLUSTER =
       Pattern.compile("local-cluster\\[\\s*(\\d+)\\s*,\\s*(\\d+)\\s*,\\s*(\\d+)\\s*]");
+  private static final Pattern CLUSTER = Pattern.compile("yarn|(spark|k8s)://.+");
   private static final Pattern OWN_JAR =
       Pattern.compile("(quern-.*|jackson-(core|databind)-3\\..*)\\.jar");
   private static final String LOOPBACK = "127.0.0.1";
@@ -64,6 +65,23 @@ public final class SparkSessions {
         .filter(entry -> OWN_JAR.matcher(new File(entry).getName()).matches())
         .map(entry -> new File(entry).getAbsolutePath())
         .collect(Collectors.joining(","));
+  }
+
+  /**
+   * Before anything is begun: Spark says the same with a stack trace, after files were written.
+   *
+   * @throws IllegalArgumentException if this is no master of Spark
+   */
+  public static void checkMaster(String master) {
+    boolean known =
+        isLocal(master)
+            || LOCAL_CLUSTER.matcher(master).matches()
+            || CLUSTER.matcher(master).matches();
+    if (!known) {
+      throw new IllegalArgumentException(
+          "--master: expected local[2], local[*], spark://host:7077, yarn or k8s://..., found "
+              + master);
+    }
   }
 
   /** Whether all tasks run in this process. */

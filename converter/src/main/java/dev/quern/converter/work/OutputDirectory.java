@@ -49,6 +49,9 @@ public final class OutputDirectory implements AutoCloseable {
           "LICENSE",
           "LICENSE.txt");
 
+  private static final List<String> COMMON_NAMES =
+      Stream.concat(SIDE_FILES.stream(), Stream.of(Pack.DENSE_NAME)).toList();
+
   private static final String LOCK_NAME = "quern.lock";
   private static final Set<String> HARMLESS =
       Set.of(LOCK_NAME, ConversionRecord.PLAN_NAME + AtomicFile.PART_SUFFIX);
@@ -105,6 +108,14 @@ public final class OutputDirectory implements AutoCloseable {
       throw new FormatException(
           "%s: not empty (%s) and no pack of quern. Choose another --out, or --force to write beside"
               .formatted(dir, foreign));
+    }
+    // Names that others use too: nothing says that a conversion wrote these files.
+    for (String name : COMMON_NAMES) {
+      if (Files.exists(dir.resolve(name))) {
+        throw new FormatException(
+            "%s: no pack of quern, and its %s would be overwritten. Choose another --out, or remove it"
+                .formatted(dir, name));
+      }
     }
     return State.FRESH;
   }

@@ -73,6 +73,14 @@ class ConvertCommandTest {
   }
 
   @Test
+  void unknownMasterIsOneLineAndWritesNothing() {
+    assertEquals(1, convert(TinyMoe.MODEL, "--bits", "3", "--master", "lokal"));
+    assertTrue(err.toString().contains("found lokal"), err.toString());
+    assertEquals(1, err.toString().lines().count(), err.toString());
+    assertFalse(Files.exists(pack));
+  }
+
+  @Test
   void dryRunPrintsThePlanAndWritesNothing() {
     assertEquals(0, convert(TinyMoe.MODEL, "--bits", "3", "--dry-run"));
     String text = out.toString();

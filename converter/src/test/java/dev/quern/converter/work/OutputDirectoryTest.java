@@ -172,6 +172,15 @@ class OutputDirectoryTest {
   }
 
   @Test
+  void foreignFilesOfThePacksNamesAreKept() throws IOException {
+    Files.createDirectories(pack);
+    Files.writeString(pack.resolve("LICENSE"), "mine");
+    String message = refusal(THREE, true);
+    assertTrue(message.contains("its LICENSE would be overwritten"), message);
+    assertEquals(List.of("LICENSE"), names(pack));
+  }
+
+  @Test
   void folderWithWeightsIsAlwaysRefused() throws IOException {
     Files.createDirectories(pack);
     Files.writeString(pack.resolve("config.json"), "{}");
