@@ -10,7 +10,8 @@ import org.apache.spark.sql.SparkSession;
 
 /** Opens Spark sessions without a web interface, without log noise, bound to this machine. */
 public final class SparkSessions {
-  private static final Pattern LOCAL = Pattern.compile("local(?:\\[(\\*|\\d+)(?:\\s*,\\s*\\d+)?])?");
+  private static final Pattern LOCAL =
+      Pattern.compile("local(?:\\[(\\*|\\d+)(?:\\s*,\\s*\\d+)?])?");
   private static final Pattern LOCAL_CLUSTER =
       Pattern.compile("local-cluster\\[\\s*(\\d+)\\s*,\\s*(\\d+)\\s*,\\s*(\\d+)\\s*]");
   private static final Pattern CLUSTER = Pattern.compile("yarn|(spark|k8s)://.+");
