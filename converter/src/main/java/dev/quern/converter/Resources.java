@@ -25,6 +25,9 @@ public record Resources(
   /** Resident memory of the JVM outside its heap: code, classes, threads. */
   private static final long BASE_NATIVE_BYTES = 400L << 20;
 
+  /** The collector lets the heap grow to about twice what lives in it. */
+  private static final int HEAP_GROWTH = 2;
+
   static Resources of(ConversionPlan plan, String master) {
     int tasks = SparkSessions.localTasks(master);
     return new Resources(
@@ -35,14 +38,16 @@ public record Resources(
         plan.diskBytes(Math.max(1, tasks)));
   }
 
-  /** Heap of this process. */
+  /** Heap in use at once in this process. */
   public long heapBytes() {
     return BASE_HEAP_BYTES + (inProcess ? tasks * taskHeapBytes : 0);
   }
 
   /** Resident memory of this process, about. */
   public long peakMemoryBytes() {
-    return heapBytes() + BASE_NATIVE_BYTES + (inProcess ? tasks * taskNativeBytes : 0);
+    return HEAP_GROWTH * heapBytes()
+        + BASE_NATIVE_BYTES
+        + (inProcess ? tasks * taskNativeBytes : 0);
   }
 
   /**
