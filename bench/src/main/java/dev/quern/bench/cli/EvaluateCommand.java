@@ -230,9 +230,7 @@ public final class EvaluateCommand implements Callable<Integer> {
   }
 
   private Path folder() {
-    return out != null
-        ? out
-        : Path.of("reports").resolve(model.toAbsolutePath().normalize().getFileName());
+    return out != null ? out : Path.of("reports", EvaluationOptions.modelName(model));
   }
 
   /** As the launcher was called; rebuilt where there was none. */

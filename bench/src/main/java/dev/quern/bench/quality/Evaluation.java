@@ -174,7 +174,7 @@ public final class Evaluation {
   private List<List<WindowScore>> scoresOnSpark(
       String master, List<Path> paths, List<int[]> windows) throws IOException {
     progress.accept("perplexity: %d windows on %s".formatted(windows.size(), master));
-    // Paths do not travel everywhere; their names do. The whole list fits one task's arguments.
+    // A Path is not serializable; executors see the same files under the same names.
     List<String> names = paths.stream().map(path -> path.toAbsolutePath().toString()).toList();
     int windowTokens = options.windowTokens();
     try {
@@ -271,14 +271,8 @@ public final class Evaluation {
   }
 
   private Results.Model model(ModelConfig config, ConvertedVariant any) throws IOException {
-    Path folder = options.model().toRealPath();
-    // datasets/NAME/model: the folder above says more.
-    String name = folder.getFileName().toString();
-    if (name.equals("model") && folder.getParent().getFileName() != null) {
-      name = folder.getParent().getFileName().toString();
-    }
     return new Results.Model(
-        name,
+        options.modelName(),
         config.modelType(),
         config.numLayers(),
         config.hiddenSize(),

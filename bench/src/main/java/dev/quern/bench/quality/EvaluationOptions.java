@@ -51,4 +51,17 @@ public record EvaluationOptions(
       throw new IllegalArgumentException("--seq-len: expected at least 2, found " + windowTokens);
     }
   }
+
+  /** As reports call it. */
+  public String modelName() {
+    return modelName(model);
+  }
+
+  /** The folder's name, or for NAME/model the one above: it says more. */
+  public static String modelName(Path model) {
+    Path folder = model.toAbsolutePath().normalize();
+    Path above = folder.getParent();
+    boolean plain = folder.endsWith("model") && above != null && above.getFileName() != null;
+    return String.valueOf(plain ? above.getFileName() : folder.getFileName());
+  }
 }

@@ -6,6 +6,7 @@ import java.awt.Font;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
@@ -212,7 +213,7 @@ final class Charts {
                 index < colors.length ? colors[index] : Palette.OTHER.color(),
                 first ? Palette.LINE : Palette.DASHED)
             .setMarker(first ? SeriesMarkers.CIRCLE : SeriesMarkers.DIAMOND);
-        highest = Math.max(highest, java.util.Arrays.stream(y).max().orElse(0));
+        highest = Math.max(highest, Arrays.stream(y).max().orElse(0));
         layers = Math.max(layers, errors.getLast().layer() + 1);
       }
     }
@@ -250,13 +251,11 @@ final class Charts {
           chart.addSeries(
               histogram.label(), IntStream.of(bins).mapToDouble(histogram::center).toArray(), y);
       style(series, colors.get(h % colors.size()), Palette.LINE).setMarker(SeriesMarkers.NONE);
-      lowest = Math.min(lowest, java.util.Arrays.stream(y).min().orElse(1));
+      lowest = Math.min(lowest, Arrays.stream(y).min().orElse(1));
     }
     double[] x = IntStream.rangeClosed(-40, 40).mapToDouble(i -> i / 10.0).toArray();
     double[] normal =
-        java.util.Arrays.stream(x)
-            .map(t -> Math.exp(-t * t / 2) / Math.sqrt(2 * Math.PI))
-            .toArray();
+        Arrays.stream(x).map(t -> Math.exp(-t * t / 2) / Math.sqrt(2 * Math.PI)).toArray();
     XYSeries gaussian = chart.addSeries("Gaussian", x, normal);
     style(gaussian, Palette.ORIGINAL.color(), Palette.DASHED).setMarker(SeriesMarkers.NONE);
     chart

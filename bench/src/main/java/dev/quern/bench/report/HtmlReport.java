@@ -3,6 +3,7 @@ package dev.quern.bench.report;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -10,6 +11,16 @@ import java.util.stream.Collectors;
 final class HtmlReport {
   private static final Pattern SVG_ELEMENT = Pattern.compile("(?s)<svg.*</svg>");
   private static final Pattern SVG_ID = Pattern.compile("(id=\"|url\\(#|href=\"#)");
+
+  private static final String TABLE_NOTE =
+      """
+      <p class="note">Bold: best of its width, turbo+qjl with its extra bit aside. Loss: ln perplexity
+      minus that of the original, with the 95 % interval of a paired bootstrap over windows. KLD: mean
+      KL divergence from the original, nats per token. Top-1: how often the most probable token is the
+      original's. Rel. MSE: of the stored weights, without the residual of QJL. Prefill and decode:
+      tokens per second. Bandwidth: share of the machine's measured read speed that the weights touched
+      in decode make up.</p>
+      """;
 
   /** A chart as the text of an SVG file. */
   record Figure(String name, String caption, String svg) {}
@@ -124,16 +135,7 @@ final class HtmlReport {
       }
       html.append("</tr>\n");
     }
-    return html.append("</tbody></table></div>\n")
-        .append(
-            "<p class=\"note\">Bold: best of its width, turbo+qjl with its extra bit aside. Loss: ln perplexity minus that of the")
-        .append(" original, with the 95 % interval of a paired bootstrap over windows. KLD: mean")
-        .append(" KL divergence from the original, nats per token. Top-1: how often the most")
-        .append(" probable token is the original's. Rel. MSE: of the stored weights, without the")
-        .append(" residual of QJL. Prefill and decode: tokens per second.")
-        .append(" Bandwidth: share of the machine's measured read speed that the weights touched")
-        .append(" in decode make up.</p>\n")
-        .toString();
+    return html.append("</tbody></table></div>\n").append(TABLE_NOTE).toString();
   }
 
   /** Column 4 is the loss; the others follow {@link ResultsTable#headers}. */
@@ -166,7 +168,7 @@ final class HtmlReport {
 
   /** Ids inside an SVG are made unique: all of them share the page. */
   private static String figure(Figure figure) {
-    java.util.regex.Matcher element = SVG_ELEMENT.matcher(figure.svg());
+    Matcher element = SVG_ELEMENT.matcher(figure.svg());
     if (!element.find()) {
       throw new IllegalArgumentException("no svg element in figure " + figure.name());
     }

@@ -1,7 +1,9 @@
 package dev.quern.bench.report;
 
+import dev.quern.format.AtomicFile;
 import dev.quern.format.FormatException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import tools.jackson.core.JacksonException;
@@ -36,15 +38,8 @@ public final class ResultsFile {
   private ResultsFile() {}
 
   public static void write(Results results, Path file) throws IOException {
-    Path folder = file.toAbsolutePath().getParent();
-    Files.createDirectories(folder);
-    Path unfinished = Files.createTempFile(folder, NAME, ".part");
-    Files.writeString(unfinished, MAPPER.writeValueAsString(results) + "\n");
-    Files.move(
-        unfinished,
-        file,
-        java.nio.file.StandardCopyOption.REPLACE_EXISTING,
-        java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+    Files.createDirectories(file.toAbsolutePath().getParent());
+    AtomicFile.writeText(file, MAPPER.writeValueAsString(results) + "\n");
   }
 
   /**
@@ -61,7 +56,7 @@ public final class ResultsFile {
     }
     try {
       return MAPPER.readValue(Files.readString(file), Results.class);
-    } catch (JacksonException | java.nio.charset.CharacterCodingException e) {
+    } catch (JacksonException | CharacterCodingException e) {
       String place =
           e instanceof JacksonException json && json.getLocation() != null
               ? "line " + json.getLocation().getLineNr()

@@ -1,5 +1,6 @@
 package dev.quern.bench.report;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -63,7 +64,7 @@ public record WeightHistogram(
       }
     }
     double kurtosis = fourth / weights.length / (variance * variance) - 3;
-    List<Double> values = java.util.Arrays.stream(density).boxed().toList();
+    List<Double> values = Arrays.stream(density).boxed().toList();
     return new WeightHistogram(label, tensor, kurtosis, -RANGE, binWidth, values);
   }
 
