@@ -64,7 +64,8 @@ public final class DemoCommand implements Callable<Integer> {
             "--out",
             pack.toString(),
             "--bits",
-            Integer.toString(STORY_BITS));
+            Integer.toString(STORY_BITS),
+            "--force"); // a demo that was run before shows the same again
     if (code != 0) {
       return code;
     }
@@ -144,7 +145,7 @@ public final class DemoCommand implements Callable<Integer> {
         Optional.of(windows),
         512,
         packs,
-        false,
+        true,
         Optional.empty(),
         Runtime.getRuntime().availableProcessors(),
         3,
