@@ -122,7 +122,7 @@ public record PackManifest(
       return ManifestJson.read(dir.resolve(NAME));
     } catch (NoSuchFileException e) {
       throw new FormatException(
-          "%s: no %s: conversion not finished; run quern convert again to resume"
+          "%s: no %s: not a pack, or its conversion not finished; run quern convert to make or resume it"
               .formatted(dir, NAME),
           e);
     }

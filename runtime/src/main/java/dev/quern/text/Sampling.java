@@ -30,7 +30,7 @@ public record Sampling(
         "repetition penalty",
         "more than 0",
         repetitionPenalty,
-        repetitionPenalty > 0 && Double.isFinite(repetitionPenalty));
+        (float) repetitionPenalty > 0 && Float.isFinite((float) repetitionPenalty));
   }
 
   /** Plain sampling from the model's own distribution. */

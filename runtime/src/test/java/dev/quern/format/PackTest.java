@@ -214,7 +214,7 @@ class PackTest {
   @Test
   void refusesUnfinishedPacks() throws IOException {
     Files.delete(dir.resolve("quern.json"));
-    refuses("no quern.json: conversion not finished; run quern convert again to resume");
+    refuses("no quern.json: not a pack, or its conversion not finished");
     assertFalse(Pack.isPack(dir));
   }
 

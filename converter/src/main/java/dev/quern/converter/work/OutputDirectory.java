@@ -380,8 +380,9 @@ public final class OutputDirectory implements AutoCloseable {
   @Override
   public void close() throws IOException {
     if (lockChannel.isOpen()) {
-      lockChannel.close();
+      // Deleted while still locked: who opens the name from now on gets a file of its own.
       Files.deleteIfExists(dir.resolve(LOCK_NAME));
+      lockChannel.close();
     }
   }
 }
