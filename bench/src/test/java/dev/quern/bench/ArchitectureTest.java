@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTest {
   private static final String RUNTIME = "dev.quern.runtime-rooms";
   private static final String[] RUNTIME_ROOMS = {
+    "dev.quern.system..",
     "dev.quern.kernels..",
     "dev.quern.quant..",
     "dev.quern.format..",
@@ -60,6 +61,8 @@ class ArchitectureTest {
   void roomsOfTheRuntimePointOneWay() {
     layeredArchitecture()
         .consideringOnlyDependenciesInLayers()
+        .layer("system")
+        .definedBy("dev.quern.system..")
         .layer("kernels")
         .definedBy("dev.quern.kernels..")
         .layer("quant")
@@ -76,6 +79,8 @@ class ArchitectureTest {
         .definedBy("dev.quern.model..")
         .layer("cli")
         .definedBy("dev.quern.cli..")
+        .whereLayer("system")
+        .mayOnlyBeAccessedByLayers("kernels", "format", "experts", "model", "cli")
         .whereLayer("kernels")
         .mayOnlyBeAccessedByLayers("quant", "format", "kv", "experts", "model", "cli")
         .whereLayer("quant")

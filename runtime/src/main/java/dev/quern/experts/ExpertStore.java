@@ -3,10 +3,23 @@ package dev.quern.experts;
 import dev.quern.quant.Linear;
 
 /**
- * Hands out the routed experts of a model. The forward pass asks for each expert it needs and knows
- * nothing of where it lies.
+ * Hands out the routed experts of a model. The forward pass says which experts of a layer it needs
+ * and takes them in the groups in which they are in memory; it knows nothing of where they lie.
+ *
+ * <p>One visit at a time, on the thread that runs the model:
+ *
+ * <pre>{@code
+ * store.begin(layer, needed, count, order);
+ * try {
+ *   for (int n = store.next(group); n > 0; n = store.next(group)) {
+ *     … store.expert(group[i]) for i < n
+ *   }
+ * } finally {
+ *   store.end();
+ * }
+ * }</pre>
  */
-public interface ExpertStore {
+public interface ExpertStore extends AutoCloseable {
 
   /**
    * The three projections of a SwiGLU expert, down(silu(gate x) ∘ up x).
@@ -22,10 +35,43 @@ public interface ExpertStore {
     }
   }
 
+  /** In which order a visit hands out experts. */
+  enum Order {
+    /** What is in memory first. */
+    AVAILABLE,
+    /** As they were announced. */
+    ANNOUNCED
+  }
+
+  /** Bytes that one token reads of an expert of a layer. */
+  long expertBytes(int layer);
+
   /**
-   * Allocates nothing.
+   * Begins a visit. What is missing may be read from now on.
    *
-   * @throws IllegalArgumentException if the layer has no such expert
+   * @param experts distinct ids in [0, count); not read after the call
    */
-  Expert expert(int layer, int expert);
+  void begin(int layer, int[] experts, int count, Order order);
+
+  /**
+   * Waits for more of the announced experts. Those of the group before are given back.
+   *
+   * @param group at least as long as the experts announced; ids are written from 0 on
+   * @return how many; 0 when all have been handed out
+   * @throws ExpertReadException if one cannot be read or is damaged
+   */
+  int next(int[] group);
+
+  /**
+   * An expert of the present group. Allocates nothing.
+   *
+   * @throws IllegalArgumentException if it is not in the group
+   */
+  Expert expert(int expert);
+
+  /** Ends the visit, finished or not. */
+  void end();
+
+  @Override
+  void close();
 }

@@ -65,6 +65,11 @@ final class Rows {
     return width;
   }
 
+  /** The values that {@link #start} returned. */
+  float[] plain() {
+    return plain;
+  }
+
   /** The input as a map with this rotation reads it. */
   float[] rotated(Rotation rotation) {
     if (rotation.isNone()) {

@@ -19,9 +19,6 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
   /** Heap, compiled code and threads of the virtual machine, measured with a model of 23 MB. */
   public static final long MACHINE = 180L << 20;
 
-  /** Tokens that pass the layers together, as in {@link Session}. */
-  private static final int BATCH = 512;
-
   /**
    * @param context positions, at least 1
    */
@@ -36,9 +33,12 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     for (ModelConfig.Layer layer : config.layers()) {
       states += stateElements(layer.mixer());
     }
-    long rows = Math.min(context, BATCH);
+    long rows = Math.min(context, Transformer.CHUNK_TOKENS);
+    long batch = Math.min(context, Session.batchTokens(config));
     long buffers =
         Math.multiplyExact(rows, rowElements(config))
+            + Math.multiplyExact(batch, 4L * config.hiddenSize())
+            + routingElements(config, batch)
             + mappedElements(config, rows)
             + Ropes.elements(config, context)
             + config.vocabSize();
@@ -81,7 +81,12 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
       mixers = Math.max(mixers, mixerElements(layer.mixer()));
       mlps = Math.max(mlps, mlpElements(layer.feedForward(), config.hiddenSize()));
     }
-    return 4L * config.hiddenSize() + mixers + mlps; // the hidden state, its change, its norm twice
+    return mixers + mlps;
+  }
+
+  /** Scores, chosen experts and where they go, of a whole batch. */
+  private static long routingElements(ModelConfig config, long batch) {
+    return config.experts().map(m -> batch * (m.numExperts() + 4L * m.topK())).orElse(0L);
   }
 
   /** Inputs of maps are there plain and rotated. */
@@ -99,7 +104,7 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     return switch (feedForward) {
       case FeedForward.Dense m -> 3L * m.size();
       case FeedForward.Experts m ->
-          m.topK() * (3L * m.expertSize() + 3L * hidden) + 3L * m.sharedSize() + m.numExperts();
+          m.topK() * (3L * m.expertSize() + 3L * hidden) + 3L * m.sharedSize() + hidden;
     };
   }
 

@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kv.KvCache;
@@ -14,8 +15,13 @@ import java.util.List;
  * run at a time.
  */
 public final class Session implements AutoCloseable {
-  /** Tokens that pass the layers together; bounds the buffers. */
-  private static final int MAX_BATCH_TOKENS = 512;
+  /**
+   * What a batch's hidden states may take: plain, normed, rotated and changed. It depends on the
+   * model alone, so that the same prompt is cut in the same way wherever its experts lie.
+   */
+  private static final long MAX_BATCH_BYTES = 256L << 20;
+
+  private static final int HIDDEN_COPIES = 4;
 
   /** Logits computed at once when all are wanted: 16 MiB. */
   private static final int MAX_LOGITS = 4 << 20;
@@ -24,6 +30,7 @@ public final class Session implements AutoCloseable {
   private final KvCache cache;
   private final Transformer transformer;
   private final int maxTokens;
+  private final int batchTokens;
   private final float[] last;
   private final boolean recurrent;
   private int[] read = {}; // the ids so far, where a recurrent state can only be rebuilt from them
@@ -42,10 +49,20 @@ public final class Session implements AutoCloseable {
     }
     this.config = config;
     this.maxTokens = maxTokens;
+    batchTokens = batchTokens(config);
     cache = new KvCache(kernels, cached(config), maxTokens);
     transformer = new Transformer(config, weights, kernels, matMul, cache, maxTokens);
     last = new float[config.vocabSize()];
     recurrent = config.hasRecurrentLayers();
+  }
+
+  /** Tokens that pass the layers together. */
+  static int batchTokens(ModelConfig config) {
+    if (config.experts().isEmpty()) {
+      return Transformer.CHUNK_TOKENS; // nothing is gained by more
+    }
+    long bytes = (long) HIDDEN_COPIES * Float.BYTES * config.hiddenSize();
+    return (int) Math.max(Transformer.CHUNK_TOKENS, MAX_BATCH_BYTES / bytes);
   }
 
   /** What the KV cache keeps of one position, per layer. */
@@ -74,7 +91,7 @@ public final class Session implements AutoCloseable {
    */
   public float[] append(int[] ids) {
     check(ids);
-    for (int from = 0; from < ids.length; from += MAX_BATCH_TOKENS) {
+    for (int from = 0; from < ids.length; from += batchTokens) {
       int tokens = forward(ids, from);
       if (from + tokens == ids.length) {
         transformer.logits(tokens - 1, 1, last);
@@ -91,8 +108,8 @@ public final class Session implements AutoCloseable {
   public void appendAll(int[] ids, LogitsSink sink) {
     check(ids);
     int vocabSize = config.vocabSize();
-    int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, MAX_BATCH_TOKENS);
-    for (int from = 0; from < ids.length; from += MAX_BATCH_TOKENS) {
+    int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, Transformer.CHUNK_TOKENS);
+    for (int from = 0; from < ids.length; from += batchTokens) {
       int start = position;
       int tokens = forward(ids, from);
       for (int first = 0; first < tokens; first += rowsAtOnce) {
@@ -107,7 +124,7 @@ public final class Session implements AutoCloseable {
   }
 
   private int forward(int[] ids, int from) {
-    int tokens = Math.min(MAX_BATCH_TOKENS, ids.length - from);
+    int tokens = Math.min(batchTokens, ids.length - from);
     if (stale) {
       replay(position);
     }
@@ -177,7 +194,7 @@ public final class Session implements AutoCloseable {
     transformer.clearRecurrentState();
     position = 0;
     while (position < tokens) {
-      int count = Math.min(MAX_BATCH_TOKENS, tokens - position);
+      int count = Math.min(batchTokens, tokens - position);
       transformer.forward(read, position, count, position);
       position += count;
     }

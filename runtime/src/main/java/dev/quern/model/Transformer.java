@@ -1,15 +1,23 @@
 package dev.quern.model;
 
+import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.Workers;
 import dev.quern.kv.KvCache;
+import java.util.Arrays;
 
 /**
  * The forward pass, once for all families. One code for a batch and for a single token; buffers
  * grow to the largest batch and are kept.
+ *
+ * <p>A batch passes the layers together, so that each layer is visited once; token mixers and dense
+ * MLPs take it in chunks, which bounds their buffers.
  */
 final class Transformer {
+  /** Tokens that mixers and dense MLPs take at once. */
+  static final int CHUNK_TOKENS = 512;
+
   private final ModelConfig config;
   private final Weights weights;
   private final Kernels kernels;
@@ -22,6 +30,7 @@ final class Transformer {
   private final LatentAttention latentAttention;
   private final DeltaNetBlock deltaNet;
   private final MlpBlock mlp;
+  private RoutingObserver[] observers = {}; // an array: iterating allocates nothing
   private final Rows input;
   private final Rows headInput;
   private final Workers.Task normRow = this::normRow;
@@ -51,12 +60,14 @@ final class Transformer {
     this.attention = new Attention(config, kernels, workers, products, cache, ropes);
     this.latentAttention = new LatentAttention(config, kernels, matMul, products, cache, ropes);
     this.deltaNet = new DeltaNetBlock(config, weights.layers(), kernels, workers, products);
-    this.mlp = new MlpBlock(config, kernels, workers, products, weights.experts());
+    this.mlp = new MlpBlock(config, kernels, workers, products, weights.experts(), CHUNK_TOKENS);
     this.input = new Rows(workers, config.hiddenSize());
     this.headInput = new Rows(workers, config.hiddenSize());
   }
 
   void observe(RoutingObserver observer) {
+    observers = Arrays.copyOf(observers, observers.length + 1);
+    observers[observers.length - 1] = observer;
     mlp.observe(observer);
   }
 
@@ -77,17 +88,29 @@ final class Transformer {
     }
     for (int l = 0; l < config.numLayers(); l++) {
       Weights.Layer layer = weights.layers().get(l);
-      norm(layer.attentionNorm(), 0, tokens, input);
-      switch (layer.mixer()) {
-        case Weights.GroupedQuery mixer -> attention.run(mixer, l, input, tokens, start, delta);
-        case Weights.Latent mixer -> latentAttention.run(mixer, l, input, tokens, start, delta);
-        case Weights.DeltaNet mixer -> deltaNet.run(l, input, tokens, delta);
+      for (RoutingObserver observer : observers) {
+        observer.entered(l, start, hidden, tokens);
       }
-      kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
+      for (int first = 0; first < tokens; first += CHUNK_TOKENS) {
+        int rows = Math.min(CHUNK_TOKENS, tokens - first);
+        mix(layer, l, first, rows, start + first);
+      }
       norm(layer.mlpNorm(), 0, tokens, input);
-      mlp.run(layer.mlp(), l, input, tokens, start, delta);
+      mlp.run(layer.mlp(), l, input, tokens, start, ids, from, delta);
       kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
     }
+  }
+
+  /** Adds the token mixer's part to rows [first, first + rows). */
+  private void mix(Weights.Layer layer, int l, int first, int rows, int start) {
+    norm(layer.attentionNorm(), first, rows, input);
+    switch (layer.mixer()) {
+      case Weights.GroupedQuery mixer -> attention.run(mixer, l, input, rows, start, delta);
+      case Weights.Latent mixer -> latentAttention.run(mixer, l, input, rows, start, delta);
+      case Weights.DeltaNet mixer -> deltaNet.run(l, input, rows, delta);
+    }
+    int width = config.hiddenSize();
+    kernels.axpy(1, delta, 0, hidden, first * width, rows * width);
   }
 
   /**

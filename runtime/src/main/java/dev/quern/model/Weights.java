@@ -187,8 +187,7 @@ record Weights(
           bytes.merge(TensorRole.Component.FULL_PRECISION, mlp.router.bytes(), Long::sum);
           mlp.shared.ifPresent(shared ->
               bytes.merge(TensorRole.Component.SHARED_EXPERT, shared.weights.bytes(), Long::sum));
-          // All experts of a layer have the same sizes.
-          long chosen = config.topK() * experts.expert(l, 0).bytes();
+          long chosen = config.topK() * experts.expertBytes(l);
           bytes.merge(TensorRole.Component.EXPERTS, chosen, Long::sum);
         }
       }

@@ -19,6 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Dense MLPs and mixtures of experts against float64. */
 class MlpBlockTest {
+  private static final int CHUNK = 512;
+  private static final int[] ID = {0};
   private static final int HIDDEN = 40;
   private static final int EXPERTS = 7;
   private static final int TOP_K = 3;
@@ -154,16 +156,20 @@ class MlpBlockTest {
 
     /** Every layer applied to the same tokens, [layers, tokens, HIDDEN]. */
     float[][] run(float[] x, int tokens, int threads) {
+      return run(x, tokens, threads, CHUNK);
+    }
+
+    float[][] run(float[] x, int tokens, int threads, int chunk) {
       Kernels kernels = Kernels.best();
       float[][] results = new float[4][];
       try (MatMul matMul = MatMul.create(kernels, threads)) {
         Products products = new Products(matMul, kernels);
-        MlpBlock block = new MlpBlock(config, kernels, matMul.workers(), products, store());
+        MlpBlock block = new MlpBlock(config, kernels, matMul.workers(), products, store(), chunk);
         Rows input = new Rows(matMul.workers(), HIDDEN);
         for (int layer = 0; layer < 4; layer++) {
           System.arraycopy(x, 0, input.start(tokens), 0, tokens * HIDDEN);
           results[layer] = new float[tokens * HIDDEN];
-          block.run(mlps.get(layer), layer, input, tokens, 0, results[layer]);
+          block.run(mlps.get(layer), layer, input, tokens, 0, new int[tokens], 0, results[layer]);
         }
       }
       return results;
@@ -243,6 +249,24 @@ class MlpBlockTest {
     }
   }
 
+  /** A batch larger than a chunk is computed in waves, which add to the results in turn. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void wavesGiveWhatOneBatchGives(Case c) {
+    Fixture fixture = new Fixture(c);
+    int tokens = 150;
+    float[] x = TestLinear.gaussian(new SplittableRandom(9), tokens * HIDDEN, 1);
+    float[][] whole = fixture.run(x, tokens, 1, CHUNK);
+    for (int chunk : new int[] {149, 64, 32, 10}) {
+      float[][] waves = fixture.run(x, tokens, 2, chunk);
+      for (int layer = 0; layer < 4; layer++) {
+        // Pieces of few rows are multiplied by another kernel: equal up to rounding.
+        String where = "chunk " + chunk + ", layer " + layer;
+        assertArrayEquals(whole[layer], waves[layer], (float) TOLERANCE, where);
+      }
+    }
+  }
+
   /** One block serves layers of all kinds, in any order: what one leaves must not reach another. */
   @ParameterizedTest
   @MethodSource("cases")
@@ -253,14 +277,14 @@ class MlpBlockTest {
     try (MatMul matMul = MatMul.create(kernels, 1)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
-          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store());
+          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store(), CHUNK);
       Rows input = new Rows(matMul.workers(), HIDDEN);
       float[] result = new float[20 * HIDDEN];
       for (int layer : new int[] {3, 2, 1, 0}) {
         System.arraycopy(x, 0, input.start(20), 0, x.length);
-        block.run(fixture.mlps.get(layer), layer, input, 20, 0, result);
+        block.run(fixture.mlps.get(layer), layer, input, 20, 0, new int[20], 0, result);
         System.arraycopy(x, 0, input.start(1), 0, HIDDEN);
-        block.run(fixture.mlps.get(layer), layer, input, 1, 0, result);
+        block.run(fixture.mlps.get(layer), layer, input, 1, 0, ID, 0, result);
         double[] expected = fixture.reference(layer, TestLinear.row(x, 0, HIDDEN));
         assertArrayEquals(expected, TestLinear.row(result, 0, HIDDEN), TOLERANCE);
       }
@@ -275,7 +299,7 @@ class MlpBlockTest {
     try (MatMul matMul = MatMul.create(kernels, 1)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
-          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store());
+          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store(), CHUNK);
       Rows input = new Rows(matMul.workers(), HIDDEN);
       float[] x = TestLinear.gaussian(new SplittableRandom(5), HIDDEN, 1);
       float[] result = new float[HIDDEN];
@@ -283,7 +307,7 @@ class MlpBlockTest {
           Allocations.bytesPerRun(() -> {
             for (int layer = 0; layer < 4; layer++) {
               System.arraycopy(x, 0, input.start(1), 0, HIDDEN);
-              block.run(fixture.mlps.get(layer), layer, input, 1, 0, result);
+              block.run(fixture.mlps.get(layer), layer, input, 1, 0, ID, 0, result);
             }
           });
       assertTrue(bytes < 16, "bytes per token: " + bytes);

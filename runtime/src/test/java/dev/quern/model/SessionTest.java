@@ -113,12 +113,16 @@ class SessionTest {
   void routingWeightsOfATokenSumToOne() {
     int[] calls = new int[1];
     try (Session session = model.newSession(8)) {
-      session.observe((layer, position, experts, weights, offset, count) -> {
-        assertEquals(2, count);
-        assertTrue(layer != 1, "layer 1 has no experts");
-        assertEquals(1, weights[offset] + weights[offset + 1], 1e-6);
-        assertTrue(weights[offset] >= weights[offset + 1], "most probable first");
-        calls[0]++;
+      session.observe(routed -> {
+        assertEquals(2, routed.topK());
+        assertTrue(routed.layer() != 1, "layer 1 has no experts");
+        float[] weights = routed.weights();
+        for (int token = 0; token < routed.tokens(); token++) {
+          assertEquals(1, weights[2 * token] + weights[2 * token + 1], 1e-6);
+          assertTrue(weights[2 * token] >= weights[2 * token + 1], "most probable first");
+          assertEquals(token + 1, routed.id(token));
+          calls[0]++;
+        }
       });
       session.append(new int[] {1, 2, 3});
     }
@@ -133,8 +137,8 @@ class SessionTest {
         Session session = hybrid.newSession(16);
         Session fresh = hybrid.newSession(16)) {
       session.append(ids);
-      session.observe((layer, position, experts, weights, offset, count) -> {
-        if (layer == 2 && fail[0]) {
+      session.observe(routed -> {
+        if (routed.layer() == 2 && fail[0]) {
           throw new IllegalStateException("on purpose");
         }
       });

@@ -77,12 +77,18 @@ class TinyMoeTest {
     for (JsonNode text : Golden.json(GOLDEN.resolve("routing.json"))) {
       int[] ids = Golden.ids(text.get("ids"));
       try (Session session = model.newSession(ids.length)) {
-        session.observe((layer, position, experts, weights, offset, count) -> {
-          int[] expected = Golden.ids(text.get("layers").get(layer).get(position));
-          for (int k = 0; k < count; k++) {
-            compared[0]++;
-            boolean same = expected[k] == experts[offset + k];
-            assertTrue(same || isNearTie(weights, offset, k, count), "layer " + layer);
+        session.observe(routed -> {
+          JsonNode layer = text.get("layers").get(routed.layer());
+          int topK = routed.topK();
+          for (int token = 0; token < routed.tokens(); token++) {
+            int[] expected = Golden.ids(layer.get(routed.start() + token));
+            for (int k = 0; k < topK; k++) {
+              compared[0]++;
+              boolean same = expected[k] == routed.experts()[token * topK + k];
+              assertTrue(
+                  same || isNearTie(routed.weights(), token * topK, k, topK),
+                  "layer " + routed.layer());
+            }
           }
         });
         session.append(ids);
