@@ -105,7 +105,7 @@ public final class Json {
   }
 
   /** Indented by two spaces, lines ended by \n on every system, keys in the order of the tree. */
-  static String pretty(JsonNode tree) {
+  public static String pretty(JsonNode tree) {
     DefaultIndenter indenter = new DefaultIndenter("  ", "\n");
     DefaultPrettyPrinter printer = new DefaultPrettyPrinter().withObjectIndenter(indenter);
     return MAPPER.writer().with(printer).writeValueAsString(tree) + "\n";
