@@ -69,6 +69,12 @@ public interface ExpertStore extends AutoCloseable {
    */
   Expert expert(int expert);
 
+  /** Whether an expert could be handed out at once. */
+  boolean inMemory(int layer, int expert);
+
+  /** Asks for an expert that is not needed now but may be soon; returns at once. */
+  void fetch(int layer, int expert);
+
   /** Ends the visit, finished or not. */
   void end();
 

@@ -53,6 +53,14 @@ public final class ResidentExperts implements ExpertStore {
   }
 
   @Override
+  public boolean inMemory(int ofLayer, int expert) {
+    return true;
+  }
+
+  @Override
+  public void fetch(int ofLayer, int expert) {}
+
+  @Override
   public void end() {
     layer = -1;
   }

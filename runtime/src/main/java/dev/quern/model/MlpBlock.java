@@ -20,16 +20,23 @@ final class MlpBlock {
       Workers workers,
       Products products,
       ExpertStore experts,
+      RunOptions options,
       int chunk) {
     dense = new DenseMlpBlock(config, kernels, workers, products, chunk);
     moe =
         config
             .experts()
-            .map(kind -> new MoeBlock(config, kind, kernels, workers, products, experts, chunk));
+            .map(kind ->
+                new MoeBlock(config, kind, kernels, workers, products, experts, options, chunk));
   }
 
   void observe(RoutingObserver observer) {
     moe.ifPresent(block -> block.observe(observer));
+  }
+
+  /** Experts that were chosen but left out so far. */
+  long leftOut() {
+    return moe.map(MoeBlock::leftOut).orElse(0L);
   }
 
   /**

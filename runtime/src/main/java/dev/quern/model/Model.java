@@ -18,14 +18,21 @@ public final class Model implements AutoCloseable {
   private final Weights weights;
   private final Kernels kernels;
   private final MatMul matMul;
+  private final ModelOptions options;
 
   private Model(
-      ModelSource source, Arena converted, Weights weights, Kernels kernels, MatMul matMul) {
+      ModelSource source,
+      Arena converted,
+      Weights weights,
+      Kernels kernels,
+      MatMul matMul,
+      ModelOptions options) {
     this.source = source;
     this.converted = converted;
     this.weights = weights;
     this.kernels = kernels;
     this.matMul = matMul;
+    this.options = options;
   }
 
   /**
@@ -40,7 +47,7 @@ public final class Model implements AutoCloseable {
       Weights weights = WeightsLoader.load(source, converted);
       Kernels kernels = Kernels.best();
       MatMul matMul = MatMul.create(kernels, options.threads());
-      return new Model(source, converted, weights, kernels, matMul);
+      return new Model(source, converted, weights, kernels, matMul, options);
     } catch (Throwable e) {
       converted.close();
       source.close();
@@ -66,7 +73,7 @@ public final class Model implements AutoCloseable {
    * @param maxTokens the longest it may become, at most {@link ModelConfig#maxPositions}
    */
   public Session newSession(int maxTokens) {
-    return new Session(config(), weights, kernels, matMul, maxTokens);
+    return new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
   }
 
   /**

@@ -4,8 +4,15 @@ package dev.quern.model;
  * How a model is run.
  *
  * @param threads at least 1; results do not depend on it
+ * @param selection lossy shortcuts
+ * @param prefill how a prompt passes the layers; results depend on it only by rounding
+ * @param prefillChunk tokens of a chunk where the prompt is cut into chunks
  */
-public record ModelOptions(int threads) {
+public record ModelOptions(
+    int threads, ExpertSelection selection, Prefill prefill, int prefillChunk) {
+  /** What a small cache of experts is read through for at once. */
+  public static final int DEFAULT_CHUNK = 128;
+
   private static final int MAX_THREADS = 1024;
 
   public ModelOptions {
@@ -13,10 +20,32 @@ public record ModelOptions(int threads) {
       throw new IllegalArgumentException(
           "threads: expected 1 to %d, found %d".formatted(MAX_THREADS, threads));
     }
+    if (prefillChunk < 1 || prefillChunk > Transformer.CHUNK_TOKENS) {
+      throw new IllegalArgumentException(
+          "prefill chunk: expected 1 to %d tokens, found %d"
+              .formatted(Transformer.CHUNK_TOKENS, prefillChunk));
+    }
+  }
+
+  /** Everything in the mapped files. */
+  public ModelOptions(int threads) {
+    this(threads, ExpertSelection.ALL, Prefill.LAYER_GROUPED, DEFAULT_CHUNK);
   }
 
   /** All processors of the machine. */
   public static ModelOptions defaults() {
     return new ModelOptions(Runtime.getRuntime().availableProcessors());
+  }
+
+  public ModelOptions with(ExpertSelection newSelection) {
+    return new ModelOptions(threads, newSelection, prefill, prefillChunk);
+  }
+
+  public ModelOptions with(Prefill newPrefill, int newChunk) {
+    return new ModelOptions(threads, selection, newPrefill, newChunk);
+  }
+
+  RunOptions run() {
+    return new RunOptions(selection, prefill, prefillChunk);
   }
 }

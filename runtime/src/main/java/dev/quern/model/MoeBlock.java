@@ -19,6 +19,8 @@ final class MoeBlock {
   private final int numExperts;
   private final int topK;
   private final int chunk;
+  private final boolean normalise;
+  private final RunOptions options;
   private final Kernels kernels;
   private final Workers workers;
   private final Products products;
@@ -52,6 +54,7 @@ final class MoeBlock {
   private int outputBase;
   private int outputEnd;
   private boolean addShared;
+  private long skipped;
 
   /** Rows that are computed together: pieces of at most a chunk of one expert's rows. */
   private static final class Wave {
@@ -94,11 +97,14 @@ final class MoeBlock {
       Workers workers,
       Products products,
       ExpertStore experts,
+      RunOptions options,
       int chunk) {
     this.hiddenSize = config.hiddenSize();
     this.numExperts = kind.numExperts();
     this.topK = kind.topK();
     this.chunk = chunk;
+    this.normalise = kind.routing().normalise();
+    this.options = options;
     this.kernels = kernels;
     this.workers = workers;
     this.products = products;
@@ -106,7 +112,7 @@ final class MoeBlock {
     this.activation = new ActivationRows(config.activation(), kernels, workers);
     routers =
         IntStream.range(0, workers.threads())
-            .mapToObj(thread -> new Router(kernels, kind))
+            .mapToObj(thread -> new Router(kernels, kind, options.selection()))
             .toArray(Router[]::new);
     gathered = new Rows(workers, hiddenSize);
     routed = new Inner(workers, kind.expertSize());
@@ -155,6 +161,9 @@ final class MoeBlock {
     for (RoutingObserver observer : observers) {
       observer.routed(view);
     }
+    if (tokens == 1 && options.selection().skipMissing()) {
+      skipMissing(layer);
+    }
     sortByExpert(tokens);
     if (tokens <= chunk) {
       runTogether(layer, input, tokens);
@@ -185,6 +194,36 @@ final class MoeBlock {
     routers[thread].choose(moe, scores, token * numExperts, chosen, weights, token * topK);
   }
 
+  /** Leaves out what is not in memory, but for the token's most heavily weighted expert. */
+  private void skipMissing(int layer) {
+    int heaviest = 0;
+    float before = 0;
+    for (int k = 0; k < topK; k++) {
+      heaviest = weights[k] > weights[heaviest] ? k : heaviest;
+      before += weights[k];
+    }
+    long earlier = skipped;
+    for (int k = 0; k < topK; k++) {
+      if (k != heaviest && chosen[k] >= 0 && !experts.inMemory(layer, chosen[k])) {
+        experts.fetch(layer, chosen[k]);
+        chosen[k] = -1;
+        skipped++;
+      }
+    }
+    if (skipped > earlier) {
+      ExpertSelection.reweigh(chosen, weights, 0, topK, normalise ? before : 0);
+    }
+  }
+
+  /** Experts that were chosen but left out so far. */
+  long leftOut() {
+    long sum = skipped;
+    for (Router router : routers) {
+      sum += router.dropped();
+    }
+    return sum;
+  }
+
   /** A counting sort: firstRow, pairOf and rowOf. */
   private void sortByExpert(int tokens) {
     Arrays.fill(firstRow, 0);
@@ -212,10 +251,11 @@ final class MoeBlock {
     }
   }
 
-  private int neededExperts() {
+  private int neededExperts(int tokens) {
+    boolean all = options.prefill() == Prefill.CHUNKED && tokens > 1;
     int count = 0;
     for (int expert = 0; expert < numExperts; expert++) {
-      if (firstRow[expert + 1] > firstRow[expert]) {
+      if (all || firstRow[expert + 1] > firstRow[expert]) {
         needed[count++] = expert;
       }
     }
@@ -230,15 +270,17 @@ final class MoeBlock {
     outputEnd = rows;
     addShared = moe.shared().isPresent();
     boolean sharedToCome = addShared;
-    experts.begin(layer, needed, neededExperts(), ExpertStore.Order.AVAILABLE);
+    experts.begin(layer, needed, neededExperts(tokens), ExpertStore.Order.AVAILABLE);
     try {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
         wave.clear();
         for (int i = 0; i < n; i++) {
           addPieces(group[i], firstRow[group[i]], firstRow[group[i] + 1]);
         }
-        runWave(input, tokens == 1, sharedToCome ? tokens : 0);
-        sharedToCome = false;
+        if (wave.pieces > 0) {
+          runWave(input, tokens == 1, sharedToCome ? tokens : 0);
+          sharedToCome = false;
+        }
       }
     } finally {
       experts.end();
@@ -260,7 +302,7 @@ final class MoeBlock {
     addShared = false;
     int maxRows = Math.multiplyExact(chunk, topK);
     outputs = Rows.grown(outputs, maxRows, hiddenSize);
-    experts.begin(layer, needed, neededExperts(), ExpertStore.Order.ANNOUNCED);
+    experts.begin(layer, needed, neededExperts(tokens), ExpertStore.Order.ANNOUNCED);
     try {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
         wave.clear();

@@ -19,11 +19,14 @@ final class Router {
   private final int numExperts;
   private final int topK;
   private final Routing routing;
+  private final ExpertSelection selection;
   private final float[] ranks;
   private final float[] groupRanks;
+  private long dropped;
 
-  Router(Kernels kernels, FeedForward.Experts experts) {
+  Router(Kernels kernels, FeedForward.Experts experts, ExpertSelection selection) {
     this.kernels = kernels;
+    this.selection = selection;
     this.numExperts = experts.numExperts();
     this.topK = experts.topK();
     this.routing = experts.routing();
@@ -37,7 +40,7 @@ final class Router {
    * @param moe gives the biases
    * @param logits overwritten in [at, at + numExperts), by the scores
    * @param experts written in [out, out + topK), in the order of their scores with the selection
-   *     bias, highest first; ties go to the lower id
+   *     bias, highest first; ties go to the lower id; −1 where the selection left one out
    * @param weights written at the same places
    * @throws IllegalArgumentException if a score is not a finite number
    */
@@ -64,6 +67,12 @@ final class Router {
     for (int k = out; k < out + topK; k++) {
       weights[k] = (routing.normalise() ? weights[k] / sum : weights[k]) * routing.scale();
     }
+    dropped += selection.apply(experts, weights, out, topK, routing.normalise());
+  }
+
+  /** Experts that the selection has left out so far. */
+  long dropped() {
+    return dropped;
   }
 
   private void score(float[] logits, int at) {

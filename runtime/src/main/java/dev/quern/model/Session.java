@@ -41,7 +41,13 @@ public final class Session implements AutoCloseable {
   /** Whether a pass that failed has left recurrent layers between two positions. */
   private boolean stale;
 
-  Session(ModelConfig config, Weights weights, Kernels kernels, MatMul matMul, int maxTokens) {
+  Session(
+      ModelConfig config,
+      Weights weights,
+      Kernels kernels,
+      MatMul matMul,
+      RunOptions options,
+      int maxTokens) {
     if (maxTokens < 1 || maxTokens > config.maxPositions()) {
       throw new IllegalArgumentException(
           "session: expected 1 to %d tokens, the model's context, found %d"
@@ -49,9 +55,9 @@ public final class Session implements AutoCloseable {
     }
     this.config = config;
     this.maxTokens = maxTokens;
-    batchTokens = batchTokens(config);
+    batchTokens = options.prefill().inChunks() ? options.chunkTokens() : batchTokens(config);
     cache = new KvCache(kernels, cached(config), maxTokens);
-    transformer = new Transformer(config, weights, kernels, matMul, cache, maxTokens);
+    transformer = new Transformer(config, weights, kernels, matMul, cache, options, maxTokens);
     last = new float[config.vocabSize()];
     recurrent = config.hasRecurrentLayers();
   }
@@ -159,6 +165,11 @@ public final class Session implements AutoCloseable {
             "token id: expected 0 to %d, found %d".formatted(config.vocabSize() - 1, id));
       }
     }
+  }
+
+  /** Experts that routers chose but {@link ExpertSelection} left out so far. */
+  public long expertsLeftOut() {
+    return transformer.leftOut();
   }
 
   /** Tokens read so far. */

@@ -48,6 +48,7 @@ final class Transformer {
       Kernels kernels,
       MatMul matMul,
       KvCache cache,
+      RunOptions options,
       int maxPositions) {
     this.config = config;
     this.weights = weights;
@@ -60,7 +61,8 @@ final class Transformer {
     this.attention = new Attention(config, kernels, workers, products, cache, ropes);
     this.latentAttention = new LatentAttention(config, kernels, matMul, products, cache, ropes);
     this.deltaNet = new DeltaNetBlock(config, weights.layers(), kernels, workers, products);
-    this.mlp = new MlpBlock(config, kernels, workers, products, weights.experts(), CHUNK_TOKENS);
+    this.mlp =
+        new MlpBlock(config, kernels, workers, products, weights.experts(), options, CHUNK_TOKENS);
     this.input = new Rows(workers, config.hiddenSize());
     this.headInput = new Rows(workers, config.hiddenSize());
   }
@@ -69,6 +71,11 @@ final class Transformer {
     observers = Arrays.copyOf(observers, observers.length + 1);
     observers[observers.length - 1] = observer;
     mlp.observe(observer);
+  }
+
+  /** Experts that routers chose but the selection left out. */
+  long leftOut() {
+    return mlp.leftOut();
   }
 
   /** Makes recurrent layers forget all tokens; the KV cache is overwritten anyway. */

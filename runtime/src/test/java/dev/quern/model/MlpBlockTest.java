@@ -164,7 +164,9 @@ class MlpBlockTest {
       float[][] results = new float[4][];
       try (MatMul matMul = MatMul.create(kernels, threads)) {
         Products products = new Products(matMul, kernels);
-        MlpBlock block = new MlpBlock(config, kernels, matMul.workers(), products, store(), chunk);
+        MlpBlock block =
+            new MlpBlock(
+                config, kernels, matMul.workers(), products, store(), RunOptions.PLAIN, chunk);
         Rows input = new Rows(matMul.workers(), HIDDEN);
         for (int layer = 0; layer < 4; layer++) {
           System.arraycopy(x, 0, input.start(tokens), 0, tokens * HIDDEN);
@@ -277,7 +279,14 @@ class MlpBlockTest {
     try (MatMul matMul = MatMul.create(kernels, 1)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
-          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store(), CHUNK);
+          new MlpBlock(
+              fixture.config,
+              kernels,
+              matMul.workers(),
+              products,
+              fixture.store(),
+              RunOptions.PLAIN,
+              CHUNK);
       Rows input = new Rows(matMul.workers(), HIDDEN);
       float[] result = new float[20 * HIDDEN];
       for (int layer : new int[] {3, 2, 1, 0}) {
@@ -299,7 +308,14 @@ class MlpBlockTest {
     try (MatMul matMul = MatMul.create(kernels, 1)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
-          new MlpBlock(fixture.config, kernels, matMul.workers(), products, fixture.store(), CHUNK);
+          new MlpBlock(
+              fixture.config,
+              kernels,
+              matMul.workers(),
+              products,
+              fixture.store(),
+              RunOptions.PLAIN,
+              CHUNK);
       Rows input = new Rows(matMul.workers(), HIDDEN);
       float[] x = TestLinear.gaussian(new SplittableRandom(5), HIDDEN, 1);
       float[] result = new float[HIDDEN];

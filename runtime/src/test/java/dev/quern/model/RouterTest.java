@@ -67,7 +67,7 @@ class RouterTest {
       Routing routing, int topK, float[] bias, float[] selection, float... logits) {
     FeedForward.Experts experts = experts(logits.length, topK, routing);
     Choice choice = new Choice(new int[topK], new float[topK]);
-    new Router(Kernels.best(), experts)
+    new Router(Kernels.best(), experts, ExpertSelection.ALL)
         .choose(
             moe(experts, bias, selection), logits.clone(), 0, choice.experts, choice.weights, 0);
     return choice;
@@ -84,7 +84,7 @@ class RouterTest {
       selection[e] = (float) -random.nextDouble(0.5, 1.5) - (e % 3 == 0 ? 4 : 0);
     }
     FeedForward.Experts experts = experts(EXPERTS, TOP_K, routing);
-    Router router = new Router(Kernels.best(), experts);
+    Router router = new Router(Kernels.best(), experts, ExpertSelection.ALL);
     Weights.MoeMlp moe = moe(experts, bias, selection);
     for (int token = 0; token < TOKENS; token++) {
       float[] logits = TestLinear.gaussian(random, EXPERTS + 2, 2);

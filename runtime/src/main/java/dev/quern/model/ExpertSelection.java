@@ -1,0 +1,89 @@
+package dev.quern.model;
+
+/**
+ * Lossy shortcuts: which of the experts that a router chose are left out. What remains is weighted
+ * up to the old sum where the family normalises its weights. Off unless asked for.
+ *
+ * @param perToken experts that a token keeps, the most heavily weighted; 0 for all
+ * @param adaptive drops experts whose weight, this many times, is below the highest of the token; 0
+ *     for none, else above 1
+ * @param skipMissing while decoding, experts that are not in memory are left out and read for
+ *     later; a token's most heavily weighted expert is always waited for
+ */
+public record ExpertSelection(int perToken, double adaptive, boolean skipMissing) {
+  /** Everything the router chose. */
+  public static final ExpertSelection ALL = new ExpertSelection(0, 0, false);
+
+  public ExpertSelection {
+    if (perToken < 0) {
+      throw new IllegalArgumentException(
+          "experts per token: expected at least 1, found " + perToken);
+    }
+    if (adaptive != 0 && !(adaptive > 1 && Double.isFinite(adaptive))) {
+      throw new IllegalArgumentException(
+          "adaptive experts: expected a factor above 1, found " + adaptive);
+    }
+  }
+
+  public boolean isLossy() {
+    return !equals(ALL);
+  }
+
+  /**
+   * Leaves out what perToken and adaptive say: ids become −1.
+   *
+   * @param experts of one token in [at, at + topK), modified
+   * @param weights at the same places, modified
+   * @param normalise whether the rest is weighted up
+   * @return how many were left out
+   */
+  int apply(int[] experts, float[] weights, int at, int topK, boolean normalise) {
+    float highest = 0;
+    for (int k = at; k < at + topK; k++) {
+      highest = Math.max(highest, weights[k]);
+    }
+    int dropped = 0;
+    float before = 0;
+    for (int k = at; k < at + topK; k++) {
+      before += weights[k];
+      boolean many = perToken > 0 && heavier(weights, at, topK, k) >= perToken;
+      boolean light = adaptive > 0 && weights[k] * adaptive < highest;
+      if (many || light) {
+        experts[k] = -1;
+        dropped++;
+      }
+    }
+    if (dropped > 0) {
+      reweigh(experts, weights, at, topK, normalise ? before : 0);
+    }
+    return dropped;
+  }
+
+  /** Experts of the token with a higher weight, or the same and a place before k. */
+  private static int heavier(float[] weights, int at, int topK, int k) {
+    int count = 0;
+    for (int other = at; other < at + topK; other++) {
+      boolean first = weights[other] > weights[k] || weights[other] == weights[k] && other < k;
+      count += first ? 1 : 0;
+    }
+    return count;
+  }
+
+  /**
+   * Sets the weights of what was left out to 0.
+   *
+   * @param sum that the others are weighted up to; 0 to leave them
+   */
+  static void reweigh(int[] experts, float[] weights, int at, int topK, float sum) {
+    float kept = 0;
+    for (int k = at; k < at + topK; k++) {
+      weights[k] = experts[k] < 0 ? 0 : weights[k];
+      kept += weights[k];
+    }
+    if (sum > 0 && kept > 0) {
+      for (int k = at; k < at + topK; k++) {
+        weights[k] = weights[k] / kept * sum;
+      }
+    }
+  }
+}
