@@ -40,7 +40,9 @@ public interface ExpertStore extends AutoCloseable {
     /** What is in memory first. */
     AVAILABLE,
     /** As they were announced. */
-    ANNOUNCED
+    ANNOUNCED,
+    /** Only what is in memory, in one group; nothing is read, nothing is counted. */
+    PRESENT
   }
 
   /** Bytes that one token reads of an expert of a layer. */

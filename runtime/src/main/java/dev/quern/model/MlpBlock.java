@@ -39,6 +39,11 @@ final class MlpBlock {
     return moe.map(MoeBlock::leftOut).orElse(0L);
   }
 
+  /** Computes experts that are guessed before they are chosen, from now on. */
+  void speculate(SpeculativeExperts speculative) {
+    moe.ifPresent(block -> block.speculate(speculative));
+  }
+
   /**
    * @param input normed hidden states, a row per token
    * @param start position of the first token

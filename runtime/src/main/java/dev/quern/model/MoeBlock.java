@@ -6,6 +6,7 @@ import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.Workers;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -31,6 +32,7 @@ final class MoeBlock {
   private final Inner routed;
   private final Inner shared;
   private RoutingObserver[] observers = {}; // an array: iterating allocates nothing
+  private Optional<SpeculativeExperts> speculative = Optional.empty();
   private final RoutedTokens view = new RoutedTokens();
   private final Workers.Task chooseExperts = this::chooseExperts;
   private final Workers.Task combineToken = this::combineToken;
@@ -41,12 +43,10 @@ final class MoeBlock {
   private float[] sharedGates = {}; // a logit per token
   private int[] chosen = {}; // [tokens, topK] expert ids, −1 where one was dropped
   private float[] weights = {}; // [tokens, topK]
-  private int[] pairOf = {}; // row → token · topK + k
-  private int[] rowOf = {}; // [tokens, topK] rows of a token, ascending; −1 in place of the dropped
-  private final int[] firstRow; // of each expert, and the end
+  private final RowsByExpert sorted;
   private final int[] needed;
   private final int[] group;
-  private final Wave wave = new Wave();
+  private final ExpertWave wave = new ExpertWave();
 
   // What the tasks work on.
   private Weights.MoeMlp moe;
@@ -55,36 +55,6 @@ final class MoeBlock {
   private int outputEnd;
   private boolean addShared;
   private long skipped;
-
-  /** Rows that are computed together: pieces of at most a chunk of one expert's rows. */
-  private static final class Wave {
-    private int pieces;
-    private int rows;
-    private int[] expert = {}; // of a piece
-    private int[] sortedRow = {}; // first of a piece among the rows sorted by expert
-    private int[] count = {}; // rows of a piece
-    private int[] tokenOf = {}; // row of the wave → token
-    private int[] expertOf = {}; // row of the wave → expert
-
-    void clear() {
-      pieces = 0;
-      rows = 0;
-    }
-
-    void add(int ofExpert, int firstSorted, int rowCount) {
-      if (pieces == expert.length) {
-        int longer = Math.max(16, 2 * pieces);
-        expert = Arrays.copyOf(expert, longer);
-        sortedRow = Arrays.copyOf(sortedRow, longer);
-        count = Arrays.copyOf(count, longer);
-      }
-      expert[pieces] = ofExpert;
-      sortedRow[pieces] = firstSorted;
-      count[pieces] = rowCount;
-      pieces++;
-      rows += rowCount;
-    }
-  }
 
   /**
    * @param chunk tokens that a dense part of the model takes at once; a batch of more is computed
@@ -117,7 +87,7 @@ final class MoeBlock {
     gathered = new Rows(workers, hiddenSize);
     routed = new Inner(workers, kind.expertSize());
     shared = new Inner(workers, kind.sharedSize());
-    firstRow = new int[numExperts + 1];
+    sorted = new RowsByExpert(numExperts, topK);
     needed = new int[numExperts];
     group = new int[numExperts];
   }
@@ -144,7 +114,7 @@ final class MoeBlock {
       float[] newResult) {
     moe = newMoe;
     result = newResult;
-    route(input, tokens);
+    route(layer, input, tokens);
     view.set(
         layer,
         start,
@@ -164,7 +134,7 @@ final class MoeBlock {
     if (tokens == 1 && options.selection().skipMissing()) {
       skipMissing(layer);
     }
-    sortByExpert(tokens);
+    sorted.sort(chosen, tokens);
     if (tokens <= chunk) {
       runTogether(layer, input, tokens);
     } else {
@@ -172,12 +142,15 @@ final class MoeBlock {
     }
   }
 
-  private void route(Rows input, int tokens) {
+  /** Computes experts that are guessed before they are chosen, from now on. */
+  void speculate(SpeculativeExperts newSpeculative) {
+    speculative = Optional.of(newSpeculative);
+  }
+
+  private void route(int layer, Rows input, int tokens) {
     scores = Rows.grown(scores, tokens, numExperts);
     if (chosen.length < tokens * topK) {
       chosen = new int[tokens * topK];
-      rowOf = new int[tokens * topK];
-      pairOf = new int[tokens * topK];
       weights = new float[tokens * topK];
     }
     products.add(moe.router(), input, 0, tokens, scores, 0);
@@ -186,8 +159,26 @@ final class MoeBlock {
       Weights.SharedExpert expert = moe.shared().orElseThrow();
       products.add(expert.router().orElseThrow(), input, 0, tokens, sharedGates, 0);
     }
-    products.run();
+    if (speculative.isPresent()) {
+      runSpeculating(speculative.get(), layer, input, tokens);
+    } else {
+      products.run();
+    }
     ActivationRows.each(workers, tokens, (long) tokens * numExperts * topK, chooseExperts);
+  }
+
+  private void runSpeculating(SpeculativeExperts guessed, int layer, Rows input, int tokens) {
+    if (tokens > 1) {
+      guessed.forget();
+      products.run();
+      return;
+    }
+    try {
+      guessed.add(products, layer, input);
+      products.run();
+    } finally {
+      guessed.close();
+    }
   }
 
   private void chooseExperts(int token, int thread) {
@@ -224,38 +215,11 @@ final class MoeBlock {
     return sum;
   }
 
-  /** A counting sort: firstRow, pairOf and rowOf. */
-  private void sortByExpert(int tokens) {
-    Arrays.fill(firstRow, 0);
-    for (int pair = 0; pair < tokens * topK; pair++) {
-      if (chosen[pair] >= 0) {
-        firstRow[chosen[pair] + 1]++;
-      }
-    }
-    for (int expert = 0; expert < numExperts; expert++) {
-      firstRow[expert + 1] += firstRow[expert];
-    }
-    for (int pair = 0; pair < tokens * topK; pair++) {
-      rowOf[pair] = -1;
-      if (chosen[pair] >= 0) {
-        int row = firstRow[chosen[pair]]++;
-        rowOf[pair] = row;
-        pairOf[row] = pair;
-      }
-    }
-    // Each entry has moved to the next expert's first row: shift them back.
-    System.arraycopy(firstRow, 0, firstRow, 1, numExperts);
-    firstRow[0] = 0;
-    for (int token = 0; token < tokens; token++) {
-      Arrays.sort(rowOf, token * topK, (token + 1) * topK); // few: an insertion sort
-    }
-  }
-
   private int neededExperts(int tokens) {
     boolean all = options.prefill() == Prefill.CHUNKED && tokens > 1;
     int count = 0;
     for (int expert = 0; expert < numExperts; expert++) {
-      if (all || firstRow[expert + 1] > firstRow[expert]) {
+      if (all || sorted.end(expert) > sorted.first(expert)) {
         needed[count++] = expert;
       }
     }
@@ -264,7 +228,7 @@ final class MoeBlock {
 
   /** All outputs are kept and added at the end: experts may come in any order. */
   private void runTogether(int layer, Rows input, int tokens) {
-    int rows = firstRow[numExperts];
+    int rows = sorted.rows();
     outputs = Rows.grown(outputs, rows, hiddenSize);
     outputBase = 0;
     outputEnd = rows;
@@ -275,9 +239,9 @@ final class MoeBlock {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
         wave.clear();
         for (int i = 0; i < n; i++) {
-          addPieces(group[i], firstRow[group[i]], firstRow[group[i] + 1]);
+          addPieces(group[i]);
         }
-        if (wave.pieces > 0) {
+        if (wave.pieces() > 0) {
           runWave(input, tokens == 1, sharedToCome ? tokens : 0);
           sharedToCome = false;
         }
@@ -307,13 +271,13 @@ final class MoeBlock {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
         wave.clear();
         for (int i = 0; i < n; i++) {
-          int end = firstRow[group[i] + 1];
-          for (int row = firstRow[group[i]]; row < end; row += chunk) {
+          int end = sorted.end(group[i]);
+          for (int row = sorted.first(group[i]); row < end; row += chunk) {
             int pieceEnd = Math.min(row + chunk, end);
-            if (wave.rows + pieceEnd - row > maxRows) {
+            if (wave.rows() + pieceEnd - row > maxRows) {
               runAndCombine(input, tokens);
             }
-            addPieces(group[i], row, pieceEnd);
+            wave.add(group[i], row, pieceEnd - row);
           }
         }
         runAndCombine(input, tokens);
@@ -324,11 +288,11 @@ final class MoeBlock {
   }
 
   private void runAndCombine(Rows input, int tokens) {
-    if (wave.pieces > 0) {
-      outputBase = wave.sortedRow[0]; // the rows of a wave follow one another
-      outputEnd = outputBase + wave.rows;
+    if (wave.pieces() > 0) {
+      outputBase = wave.sortedRow(0); // the rows of a wave follow one another
+      outputEnd = outputBase + wave.rows();
       runWave(input, false, 0);
-      combine(tokens, wave.rows);
+      combine(tokens, wave.rows());
       wave.clear();
     }
   }
@@ -351,8 +315,9 @@ final class MoeBlock {
     }
   }
 
-  private void addPieces(int expert, int from, int end) {
-    for (int row = from; row < end; row += chunk) {
+  private void addPieces(int expert) {
+    int end = sorted.end(expert);
+    for (int row = sorted.first(expert); row < end; row += chunk) {
       wave.add(expert, row, Math.min(chunk, end - row));
     }
   }
@@ -362,53 +327,46 @@ final class MoeBlock {
    *     0 for none
    */
   private void runWave(Rows input, boolean single, int sharedTokens) {
-    routed.start(wave.rows);
+    routed.start(wave.rows());
     shared.start(sharedTokens);
-    fillRows();
+    wave.fill(sorted);
     if (!single) { // else every expert reads the same row: no copies
-      gathered.startGathered(wave.rows, input, wave.tokenOf);
+      gathered.startGathered(wave.rows(), input, wave.tokenOf());
     }
     if (sharedTokens > 0) { // first, as the largest pieces
       Weights.SharedExpert expert = moe.shared().orElseThrow();
       shared.addGateAndUp(products, expert.weights(), input, 0, sharedTokens, 0);
     }
     int row = 0;
-    for (int piece = 0; piece < wave.pieces; piece++) {
-      ExpertStore.Expert expert = experts.expert(wave.expert[piece]);
-      int count = wave.count[piece];
-      routed.addGateAndUp(
-          products, expert, single ? input : gathered, single ? 0 : row, count, row);
+    for (int piece = 0; piece < wave.pieces(); piece++) {
+      ExpertStore.Expert expert = experts.expert(wave.expert(piece));
+      int count = wave.count(piece);
+      boolean done = single && taken(wave.expert(piece), row);
+      if (!done) {
+        Rows rows = single ? input : gathered;
+        routed.addGateAndUp(products, expert, rows, single ? 0 : row, count, row);
+      }
       row += count;
     }
     products.run();
-    activation.run(routed, shared, moe, wave.expertOf);
+    activation.run(routed, shared, moe, wave.expertOf());
     if (sharedTokens > 0) {
       sharedOutputs = Rows.grown(sharedOutputs, sharedTokens, hiddenSize);
       ExpertStore.Expert expert = moe.shared().orElseThrow().weights();
       products.add(expert.down(), shared.down(), 0, sharedTokens, sharedOutputs, 0);
     }
     row = 0;
-    for (int piece = 0; piece < wave.pieces; piece++) {
-      ExpertStore.Expert expert = experts.expert(wave.expert[piece]);
-      int to = (wave.sortedRow[piece] - outputBase) * hiddenSize;
-      products.add(expert.down(), routed.down(), row, wave.count[piece], outputs, to);
-      row += wave.count[piece];
+    for (int piece = 0; piece < wave.pieces(); piece++) {
+      ExpertStore.Expert expert = experts.expert(wave.expert(piece));
+      int to = (wave.sortedRow(piece) - outputBase) * hiddenSize;
+      products.add(expert.down(), routed.down(), row, wave.count(piece), outputs, to);
+      row += wave.count(piece);
     }
     products.run();
   }
 
-  private void fillRows() {
-    if (wave.tokenOf.length < wave.rows) {
-      wave.tokenOf = new int[wave.rows];
-      wave.expertOf = new int[wave.rows];
-    }
-    int row = 0;
-    for (int piece = 0; piece < wave.pieces; piece++) {
-      for (int i = 0; i < wave.count[piece]; i++, row++) {
-        wave.tokenOf[row] = pairOf[wave.sortedRow[piece] + i] / topK;
-        wave.expertOf[row] = wave.expert[piece];
-      }
-    }
+  private boolean taken(int expert, int row) {
+    return speculative.isPresent() && speculative.get().take(expert, routed, row);
   }
 
   private void combine(int tokens, int rows) {
@@ -421,12 +379,12 @@ final class MoeBlock {
       addSharedOutput(token, token);
     }
     int at = token * hiddenSize;
-    for (int k = token * topK; k < (token + 1) * topK; k++) {
-      int row = rowOf[k];
+    for (int k = 0; k < topK; k++) {
+      int row = sorted.row(token, k);
       if (row < outputBase || row >= outputEnd) {
         continue;
       }
-      int pair = pairOf[row];
+      int pair = sorted.pair(row);
       int from = (row - outputBase) * hiddenSize;
       kernels.axpy(weights[pair], outputs, from, result, at, hiddenSize);
       if (moe.config().biases()) {
