@@ -59,6 +59,9 @@ public final class PackVerifier {
     if (verifier.problems == 0) {
       verifier.checkOpens();
     }
+    if (ShadowFile.isIn(dir)) {
+      verifier.checkShadow();
+    }
     return new Result(manifest.files().size(), verifier.records, done, verifier.problems);
   }
 
@@ -68,6 +71,15 @@ public final class PackVerifier {
       Pack.open(dir).close();
     } catch (FormatException e) {
       problem(PackManifest.NAME, e.getMessage());
+    }
+  }
+
+  /** A predictor is trained after the pack was finished: it carries its own checksum. */
+  private void checkShadow() throws IOException {
+    try {
+      records += ShadowFile.read(dir).tensors().size();
+    } catch (FormatException e) {
+      problem(ShadowFile.FOLDER, e.getMessage());
     }
   }
 

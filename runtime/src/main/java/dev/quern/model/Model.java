@@ -1,12 +1,15 @@
 package dev.quern.model;
 
+import dev.quern.experts.LayerRouter;
 import dev.quern.format.FormatException;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A model that runs: source, weights and threads, closed together. Sessions must not be used after
@@ -74,6 +77,32 @@ public final class Model implements AutoCloseable {
    */
   public Session newSession(int maxTokens) {
     return new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
+  }
+
+  /** The row of a token in the embedding, [hiddenSize] into out. Not for several threads. */
+  public void embed(int id, float[] out) {
+    new EmbeddingRows(weights.embedding(), kernels).read(id, out, 0);
+  }
+
+  /** The routers of all layers as plain numbers; empty for layers without experts. */
+  public List<Optional<LayerRouter>> routers() {
+    return weights.layers().stream().map(this::router).toList();
+  }
+
+  private Optional<LayerRouter> router(Weights.Layer layer) {
+    return switch (layer.mlp()) {
+      case Weights.DenseMlp mlp -> Optional.empty();
+      case Weights.MoeMlp mlp -> {
+        int hidden = config().hiddenSize();
+        float[] rows = new float[Math.multiplyExact(mlp.config().numExperts(), hidden)];
+        EmbeddingRows reader = new EmbeddingRows(mlp.router(), kernels);
+        for (int expert = 0; expert < mlp.config().numExperts(); expert++) {
+          reader.read(expert, rows, expert * hidden);
+        }
+        float[] bias = mlp.config().routing().bias() ? mlp.routerBias() : new float[0];
+        yield Optional.of(new LayerRouter(layer.mlpNorm(), rows, bias));
+      }
+    };
   }
 
   /**
