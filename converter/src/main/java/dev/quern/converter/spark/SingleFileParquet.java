@@ -1,5 +1,6 @@
 package dev.quern.converter.spark;
 
+import dev.quern.converter.parquet.ParquetFooter;
 import dev.quern.format.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,6 +34,7 @@ final class SingleFileParquet {
       throw new IOException(scratch + ": Spark wrote " + parts.size() + " files, expected one");
     }
     Files.createDirectories(file.toAbsolutePath().getParent());
-    AtomicFile.write(file, ParquetFooter.canonical(Files.readAllBytes(parts.getFirst())));
+    ParquetFooter.makeCanonical(parts.getFirst());
+    AtomicFile.write(file, Files.readAllBytes(parts.getFirst()));
   }
 }
