@@ -2,29 +2,49 @@ package dev.quern.bench.cli;
 
 import dev.quern.bench.synth.SyntheticModel;
 import dev.quern.bench.synth.SyntheticShape;
+import dev.quern.bench.synth.WidenedModel;
+import dev.quern.model.ModelConfig;
+import dev.quern.model.ModelSource;
+import dev.quern.model.TokenMixer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import java.util.function.LongConsumer;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code quern synth}: a model of real shapes with random weights. */
+/** {@code quern synth}: a model of real shapes, with random weights or those of a small model. */
 @Command(
     name = "synth",
     mixinStandardHelpOptions = true,
-    description = "Write a model folder of real layer shapes with random weights.")
+    description = {
+      "Write a model folder of real layer shapes: with random weights (--like), or",
+      "with those of a small model repeated (--widen), which keeps logits and routing."
+    })
 public final class SynthCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Option(
-      names = "--like",
-      required = true,
-      paramLabel = "MODEL",
-      description = "whose shapes: qwen3-30b-a3b or qwen3-235b-a22b")
-  private String like;
+  @ArgGroup(multiplicity = "1")
+  private Kind kind;
+
+  /** One of two. */
+  static final class Kind {
+    @Option(
+        names = "--like",
+        paramLabel = "MODEL",
+        description = "whose shapes: qwen3-30b-a3b or qwen3-235b-a22b")
+    private String like;
+
+    @Option(
+        names = "--widen",
+        paramLabel = "DIR",
+        description = "a trained model of qwen3_moe to make larger")
+    private Path widen;
+  }
 
   @Option(names = "--layers", paramLabel = "N", description = "layers (all of the model's)")
   private Integer layers;
@@ -38,6 +58,18 @@ public final class SynthCommand implements Callable<Integer> {
       description = "vocabulary (${DEFAULT-VALUE})",
       defaultValue = "32768")
   private int vocabSize;
+
+  @Option(names = "--hidden", paramLabel = "N", description = "hidden size, with --widen")
+  private Integer hiddenSize;
+
+  @Option(names = "--expert-size", paramLabel = "N", description = "neurons of an expert")
+  private Integer expertSize;
+
+  @Option(names = "--heads", paramLabel = "N", description = "attention heads")
+  private Integer heads;
+
+  @Option(names = "--context", paramLabel = "N", description = "positions")
+  private Integer context;
 
   @Option(
       names = "--out",
@@ -53,40 +85,77 @@ public final class SynthCommand implements Callable<Integer> {
       defaultValue = "0")
   private long seed;
 
+  /** Writes a model, telling how far it is. */
+  @FunctionalInterface
+  private interface Writing {
+    void write(LongConsumer progress) throws IOException;
+  }
+
   @Override
   public Integer call() throws IOException {
+    if (kind.widen != null) {
+      widen();
+    } else {
+      random();
+    }
+    return 0;
+  }
+
+  private void random() throws IOException {
     SyntheticShape shape;
     try {
-      shape = SyntheticShape.named(like).withVocabSize(vocabSize);
+      shape = SyntheticShape.named(kind.like).withVocabSize(vocabSize);
       shape = layers == null ? shape : shape.withLayers(layers);
       shape = experts == null ? shape : shape.withExperts(experts);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
     SyntheticModel model = new SyntheticModel(shape, seed);
+    write(
+        model.bytes(),
+        "%s, %d layers".formatted(shape.name(), shape.layers()),
+        progress -> model.write(out, progress));
+  }
+
+  private void widen() throws IOException {
+    try (ModelSource source = ModelSource.open(kind.widen)) {
+      ModelConfig config = source.config();
+      int ownHeads =
+          config.layers().getFirst().mixer() instanceof TokenMixer.GroupedQuery m
+              ? m.numHeads()
+              : 0;
+      int ownExpert = config.experts().map(e -> e.expertSize()).orElse(0);
+      WidenedModel.Sizes sizes =
+          new WidenedModel.Sizes(
+              hiddenSize == null ? config.hiddenSize() : hiddenSize,
+              expertSize == null ? ownExpert : expertSize,
+              heads == null ? ownHeads : heads,
+              context == null ? config.maxPositions() : context);
+      WidenedModel model = new WidenedModel(source, sizes);
+      write(
+          model.bytes(),
+          "%s, hidden %d, experts of %d"
+              .formatted(kind.widen, sizes.hiddenSize(), sizes.expertSize()),
+          progress -> model.write(out, progress));
+    }
+  }
+
+  private void write(long bytes, String what, Writing writing) throws IOException {
     long start = System.nanoTime();
     long[] nextPercent = {10};
-    model.write(
-        out,
-        written -> {
-          long percent = 100 * written / model.bytes();
-          if (percent >= nextPercent[0]) {
-            nextPercent[0] = percent + 10;
-            spec.commandLine().getErr().printf("%d %% of %,d MB%n", percent, model.bytes() >> 20);
-            spec.commandLine().getErr().flush();
-          }
-        });
+    writing.write(written -> {
+      long percent = 100 * written / bytes;
+      if (percent >= nextPercent[0]) {
+        nextPercent[0] = percent + 10;
+        spec.commandLine().getErr().printf("%d %% of %,d MB%n", percent, bytes >> 20);
+        spec.commandLine().getErr().flush();
+      }
+    });
     double seconds = (System.nanoTime() - start) / 1e9;
     spec.commandLine()
         .getOut()
         .printf(
-            "%s: %,d MB of %s, %d layers, in %.1f s (%.0f MB/s)%n",
-            out,
-            model.bytes() >> 20,
-            shape.name(),
-            shape.layers(),
-            seconds,
-            model.bytes() / 1e6 / seconds);
-    return 0;
+            "%s: %,d MB of %s, in %.1f s (%.0f MB/s)%n",
+            out, bytes >> 20, what, seconds, bytes / 1e6 / seconds);
   }
 }

@@ -5,20 +5,15 @@ import dev.quern.format.DType;
 import dev.quern.format.FloatConversion;
 import dev.quern.format.FormatException;
 import dev.quern.format.Json;
-import dev.quern.format.SafetensorsWriter;
 import dev.quern.format.SafetensorsWriter.Declared;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.function.LongConsumer;
-import java.util.stream.Stream;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -27,8 +22,6 @@ import tools.jackson.databind.node.ObjectNode;
  * size.
  */
 public final class SyntheticModel {
-  private static final long MAX_SHARD_BYTES = 4L << 30;
-  private static final int BUFFER_BYTES = 32 << 20;
   private static final ValueLayout.OfShort BF16 =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -44,7 +37,7 @@ public final class SyntheticModel {
 
   /** Bytes of all weights. */
   public long bytes() {
-    return tensors.stream().mapToLong(Declared::bytes).sum();
+    return ModelFolder.bytes(tensors);
   }
 
   /**
@@ -55,52 +48,12 @@ public final class SyntheticModel {
    * @throws FormatException if the folder holds anything, or the disk cannot take the model
    */
   public void write(Path folder, LongConsumer progress) throws IOException {
-    prepare(folder);
-    List<List<Declared>> shards = shards();
-    ObjectNode index = Json.mapper().createObjectNode();
-    index.putObject("metadata").put("total_size", bytes());
-    ObjectNode map = index.putObject("weight_map");
-    try (Arena arena = Arena.ofShared()) {
-      MemorySegment buffer = arena.allocate(BUFFER_BYTES, 64);
-      long written = 0;
-      for (int s = 0; s < shards.size(); s++) {
-        String name = "model-%05d-of-%05d.safetensors".formatted(s + 1, shards.size());
-        try (SafetensorsWriter writer =
-            SafetensorsWriter.create(folder.resolve(name), shards.get(s), Map.of("format", "pt"))) {
-          for (Declared tensor : shards.get(s)) {
-            map.put(tensor.name(), name);
-            writeTensor(writer, tensor, buffer);
-            written += tensor.bytes();
-            progress.accept(written);
-          }
-          writer.finish();
-        }
-      }
-    }
-    AtomicFile.writeText(folder.resolve("model.safetensors.index.json"), index.toString());
+    new ModelFolder(folder, tensors).write(this::fill, "Choose fewer --layers", progress);
     AtomicFile.writeText(folder.resolve("tokenizer.json"), ByteTokenizer.json(shape.vocabSize()));
     AtomicFile.writeText(
         folder.resolve("tokenizer_config.json"),
         "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}\n");
     AtomicFile.writeText(folder.resolve("config.json"), config());
-  }
-
-  private void prepare(Path folder) throws IOException {
-    if (Files.exists(folder)) {
-      try (Stream<Path> entries = Files.list(folder)) {
-        if (entries.findAny().isPresent()) {
-          throw new FormatException(
-              folder + " is not empty. Name a new folder, or remove this one");
-        }
-      }
-    }
-    Files.createDirectories(folder);
-    long usable = Files.getFileStore(folder).getUsableSpace();
-    if (usable < bytes()) {
-      throw new FormatException(
-          "%s: the model needs %,d MB, the disk has %,d MB. Choose fewer --layers"
-              .formatted(folder, bytes() >> 20, usable >> 20));
-    }
   }
 
   private void declare() {
@@ -140,47 +93,23 @@ public final class SyntheticModel {
     tensors.add(new Declared(name, DType.BF16, List.of(size)));
   }
 
-  private List<List<Declared>> shards() {
-    List<List<Declared>> shards = new ArrayList<>();
-    long bytes = MAX_SHARD_BYTES;
-    for (Declared tensor : tensors) {
-      if (bytes + tensor.bytes() > MAX_SHARD_BYTES) {
-        shards.add(new ArrayList<>());
-        bytes = 0;
-      }
-      shards.getLast().add(tensor);
-      bytes += tensor.bytes();
-    }
-    return shards;
-  }
-
-  private void writeTensor(SafetensorsWriter writer, Declared tensor, MemorySegment buffer)
-      throws IOException {
+  private void fill(Declared tensor, long firstRow, int count, MemorySegment out) {
     if (tensor.shape().size() == 1) {
-      writeOnes(writer, tensor, buffer);
+      fillOnes(tensor, out);
       return;
     }
-    long rows = tensor.shape().get(0);
     int cols = Math.toIntExact(tensor.shape().get(1));
     // Outlier columns everywhere but in the router, whose choice they would make for every token
     // alike.
     boolean outliers = !tensor.name().endsWith(ROUTER);
-    int atOnce = Math.toIntExact(Math.min(rows, BUFFER_BYTES / ((long) cols * Short.BYTES)));
-    for (long row = 0; row < rows; row += atOnce) {
-      int count = (int) Math.min(atOnce, rows - row);
-      random.fill(tensor.name(), row, count, cols, 1 / Math.sqrt(cols), outliers, buffer);
-      writer.write(tensor.name(), buffer.asSlice(0, (long) count * cols * Short.BYTES));
-    }
+    random.fill(tensor.name(), firstRow, count, cols, 1 / Math.sqrt(cols), outliers, out);
   }
 
   /** Norms multiply by 1. */
-  private static void writeOnes(SafetensorsWriter writer, Declared tensor, MemorySegment buffer)
-      throws IOException {
-    long size = tensor.shape().getFirst();
-    for (long i = 0; i < size; i++) {
-      buffer.set(BF16, i * Short.BYTES, FloatConversion.toBf16(1));
+  private static void fillOnes(Declared tensor, MemorySegment out) {
+    for (long i = 0; i < tensor.shape().getFirst(); i++) {
+      out.set(BF16, i * Short.BYTES, FloatConversion.toBf16(1));
     }
-    writer.write(tensor.name(), buffer.asSlice(0, size * Short.BYTES));
   }
 
   private String config() {

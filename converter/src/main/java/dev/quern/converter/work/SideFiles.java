@@ -86,7 +86,7 @@ public final class SideFiles {
   }
 
   /** Writes them; returns their names. */
-  List<String> write(Path dir) throws IOException {
+  public List<String> write(Path dir) throws IOException {
     for (Map.Entry<String, Content> file : contents.entrySet()) {
       AtomicFile.write(dir.resolve(file.getKey()), file.getValue().read());
     }
