@@ -27,7 +27,7 @@ public interface CachePolicy {
   /**
    * The expert to give up for another.
    *
-   * @param incoming the key that needs room
+   * @param incoming the key that needs room; −1 if none does and memory is given back
    * @param mayLeave holds for residents that nobody uses; for at least one
    * @return a key for which it holds
    */

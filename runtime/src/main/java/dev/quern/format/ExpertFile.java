@@ -187,17 +187,31 @@ public final class ExpertFile implements AutoCloseable {
     return record(expert).asSlice(matrix.offset(), matrix.bytes());
   }
 
+  /** One record with its padding, in place in the mapped file. */
+  public MemorySegment paddedRecord(int expert) {
+    return bytes.asSlice(recordOffset(expert), header.recordStride);
+  }
+
   /**
    * Reads one record and compares it with its checksum.
    *
    * @throws FormatException if it is damaged
    */
-  public void verify(int expert) throws IOException {
-    MemorySegment record = bytes.asSlice(recordOffset(expert), header.recordStride);
+  public void verify(int expert) throws FormatException {
+    verify(expert, paddedRecord(expert));
+  }
+
+  /**
+   * Compares a record that was read elsewhere with its checksum.
+   *
+   * @param padded {@link #recordStride} bytes
+   * @throws FormatException if it is damaged
+   */
+  public void verify(int expert, MemorySegment padded) throws FormatException {
     CRC32C crc = new CRC32C();
-    for (long at = 0; at < record.byteSize(); at += 1 << 30) {
-      long length = Math.min(1 << 30, record.byteSize() - at);
-      crc.update(record.asSlice(at, length).asByteBuffer());
+    for (long at = 0; at < padded.byteSize(); at += 1 << 30) {
+      long length = Math.min(1 << 30, padded.byteSize() - at);
+      crc.update(padded.asSlice(at, length).asByteBuffer());
     }
     checkRecord(header, expert, (int) crc.getValue());
   }

@@ -220,8 +220,7 @@ class ShadowPredictorTest {
     random(4).write(pack, Json.mapper().createObjectNode());
     FormatException e =
         assertThrows(
-            FormatException.class,
-            () -> ShadowPredictor.open(pack, 3, HIDDEN, EXPERTS, VOCAB + 1));
+            FormatException.class, () -> ShadowPredictor.open(pack, 3, HIDDEN, EXPERTS, VOCAB + 1));
     assertEquals(
         "shadow.json, shadow: model: expected 3 layers, hidden size 24, 10 experts, 8 tokens, "
             + "found 3 layers, hidden size 24, 10 experts, 7 tokens. "

@@ -21,15 +21,16 @@ class UntrainedPredictorsTest {
 
   private static List<Optional<LayerRouter>> routers() {
     return List.of(
-        Optional.of(router(1, 4)), Optional.of(router(2, 1)), Optional.empty(),
+        Optional.of(router(1, 4)),
+        Optional.of(router(2, 1)),
+        Optional.empty(),
         Optional.of(router(1, 1)));
   }
 
   @Test
   void nextRouterReadsTheInputAsItsOwnNormWouldScaleIt() {
     float[] p = new float[4];
-    ExpertPredictor kept =
-        new NextRouterPredictor(routers(), 1, 3, NextRouterPredictor.Norm.KEPT);
+    ExpertPredictor kept = new NextRouterPredictor(routers(), 1, 3, NextRouterPredictor.Norm.KEPT);
     assertTrue(kept.predict(0, 1, INPUT, 0, p));
     double sum = Math.exp(1) + Math.exp(2) + Math.exp(-1) + Math.exp(-2);
     assertEquals(Math.exp(1) / sum, p[0], 1e-6);
@@ -48,8 +49,7 @@ class UntrainedPredictorsTest {
   @Test
   void layersWithoutExpertsAreNotPredicted() {
     float[] p = {9, 9, 9, 9};
-    ExpertPredictor next =
-        new NextRouterPredictor(routers(), 1, 3, NextRouterPredictor.Norm.KEPT);
+    ExpertPredictor next = new NextRouterPredictor(routers(), 1, 3, NextRouterPredictor.Norm.KEPT);
     assertFalse(next.predict(0, 2, INPUT, 0, p)); // a dense layer
     assertFalse(next.predict(3, 1, INPUT, 0, p)); // beyond the last
     assertFalse(next.predict(0, 4, INPUT, 0, p)); // too far
