@@ -3,12 +3,15 @@ package dev.quern.experts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.FormatException;
 import dev.quern.system.DataFile;
+import dev.quern.system.DiskSpeed;
 import dev.quern.system.IoMode;
 import dev.quern.system.MappedPages;
 import dev.quern.system.PageMemory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -164,6 +167,19 @@ final class RecordSource implements AutoCloseable {
       MappedPages.drop(files[layer].paddedRecord(expert));
       data[layer].forget(files[layer].recordOffset(expert), files[layer].recordStride());
     }
+  }
+
+  /** How fast records of the largest size come. */
+  DiskSpeed measure(long maxMillis) throws IOException {
+    List<Path> paths = new ArrayList<>();
+    long largest = 0;
+    for (int layer = 0; layer < files.length; layer++) {
+      if (hasExperts(layer)) {
+        paths.add(files[layer].file());
+        largest = Math.max(largest, slotBytes(layer));
+      }
+    }
+    return DiskSpeed.measure(paths, mode, largest, maxMillis);
   }
 
   @Override

@@ -11,7 +11,8 @@ import java.util.function.Function;
  * @param io how records are read
  * @param policy which experts stay
  * @param verify whether a record is compared with its checksum when it is read for the first time
- * @param readers threads that read at the same time, 1 to 64
+ * @param readers threads that read at the same time, up to 64; 0: as many as a measurement at the
+ *     start finds best
  */
 public record StreamOptions(
     long budgetBytes,
@@ -27,9 +28,9 @@ public record StreamOptions(
     if (budgetBytes < 1) {
       throw new IllegalArgumentException("budget: expected at least 1 byte, found " + budgetBytes);
     }
-    if (readers < 1 || readers > MAX_READERS) {
+    if (readers < 0 || readers > MAX_READERS) {
       throw new IllegalArgumentException(
-          "readers: expected 1 to %d, found %d".formatted(MAX_READERS, readers));
+          "readers: expected 0 to %d, found %d".formatted(MAX_READERS, readers));
     }
   }
 }

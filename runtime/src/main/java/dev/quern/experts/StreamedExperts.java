@@ -1,6 +1,7 @@
 package dev.quern.experts;
 
 import dev.quern.format.ExpertFile;
+import dev.quern.system.Threads;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -28,6 +29,9 @@ import java.util.function.IntPredicate;
  * again what failed.
  */
 public final class StreamedExperts implements ExpertStore, RoutingObserver {
+  /** What finding out how many readers are best may take. */
+  private static final long MEASURE_MILLIS = 100;
+
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition work = lock.newCondition(); // a reader may find something to read
   private final Condition arrival = lock.newCondition(); // for the model's thread
@@ -83,7 +87,7 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
   }
 
   /**
-   * Starts the readers; reads nothing yet.
+   * Starts the readers, after a measurement if their number is left open; reads no expert yet.
    *
    * @param layers the expert file of each layer of the model; they stay the caller's and are closed
    *     after the store
@@ -96,13 +100,16 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
       throws IOException {
     RecordSource source = new RecordSource(layers, options.io());
     StreamedExperts store;
+    int readers;
     try {
       store = new StreamedExperts(source, topK, views, options);
+      readers =
+          options.readers() > 0 ? options.readers() : source.measure(MEASURE_MILLIS).readers();
     } catch (Throwable e) {
       source.close();
       throw e;
     }
-    for (int i = 0; i < options.readers(); i++) {
+    for (int i = 0; i < readers; i++) {
       Thread reader = new Thread(store::read, "expert-reader-" + i);
       reader.setDaemon(true);
       reader.start();
@@ -114,6 +121,11 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
   /** What is read otherwise than asked for, one line. */
   public Optional<String> note() {
     return source.note();
+  }
+
+  /** Threads that read. */
+  public int readers() {
+    return readers.size();
   }
 
   /** Layers, experts and how many of them fit. */
@@ -572,19 +584,7 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
     } finally {
       lock.unlock();
     }
-    boolean interrupted = false;
-    for (Thread reader : readers) {
-      while (reader.isAlive()) {
-        try {
-          reader.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    Threads.join(readers);
     cache.close();
     source.close();
   }
