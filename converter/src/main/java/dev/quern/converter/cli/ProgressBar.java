@@ -60,6 +60,7 @@ final class ProgressBar implements ProgressListener {
         switch (phase) {
           case QUANTIZING -> "quantizing";
           case WRITING -> "writing";
+          case COLLECTING -> "collecting";
         };
     String rate =
         doneBytes == 0 || seconds <= 0

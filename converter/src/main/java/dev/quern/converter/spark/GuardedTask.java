@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
 
 /**
@@ -15,6 +18,7 @@ import org.apache.spark.api.java.function.Function;
  */
 record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
     implements Function<T, GuardedTask.Result<R>> {
+  private static final String FAILED_MARKER = "failed";
 
   /** The work itself. */
   @FunctionalInterface
@@ -31,6 +35,41 @@ record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
 
   /** Another task had failed before this one began. */
   record Skipped<R extends Serializable>() implements Result<R> {}
+
+  /**
+   * Runs one task per item, so that a slow one holds up nothing else.
+   *
+   * @param work folder of the marker
+   * @return in the order of the items
+   * @throws IOException what the first failing task threw
+   */
+  static <T, R extends Serializable> List<R> map(
+      JavaSparkContext context, Path work, List<T> items, Body<T, R> body) throws IOException {
+    if (items.isEmpty()) {
+      return List.of();
+    }
+    Path marker = work.resolve(FAILED_MARKER);
+    Files.deleteIfExists(marker);
+    List<Result<R>> results =
+        context
+            .parallelize(items, items.size())
+            .map(new GuardedTask<>(marker.toString(), body))
+            .collect();
+    List<R> values = new ArrayList<>();
+    for (Result<R> result : results) {
+      if (result instanceof Failed<R>(IOException cause)) {
+        throw cause;
+      }
+    }
+    for (Result<R> result : results) {
+      switch (result) {
+        case Done<R>(R value) -> values.add(value);
+        case Failed<R>(IOException cause) -> throw cause;
+        case Skipped<R>() -> throw new IOException(marker + ": appeared by itself");
+      }
+    }
+    return values;
+  }
 
   @Override
   public Result<R> call(T item) {

@@ -27,9 +27,6 @@ import org.apache.spark.util.LongAccumulator;
  * source and pack must have the same paths everywhere; only receipts travel.
  */
 public final class QuantizeJob {
-  private static final long POLL_MILLIS = 200;
-  private static final String FAILED_MARKER = "failed";
-
   private final JavaSparkContext context;
   private final String pack;
   private final String work;
@@ -69,7 +66,9 @@ public final class QuantizeJob {
     String workPath = work;
     // An Optional does not travel; a list of at most one does.
     List<ArrayList<Receipt>> found =
-        map(
+        GuardedTask.map(
+            context,
+            Path.of(work),
             files,
             file -> {
               FileAssembler assembler = new FileAssembler(Path.of(packPath), Path.of(workPath));
@@ -81,8 +80,10 @@ public final class QuantizeJob {
   private void quantize(List<Chunk> chunks) throws IOException {
     String workPath = work;
     LongAccumulator done = context.sc().longAccumulator("input bytes");
-    try (Poller poller = new Poller(Phase.QUANTIZING, done, sum(chunks, Chunk::inputBytes))) {
-      map(
+    try (ProgressPoller poller = ProgressPoller.start(listener, Phase.QUANTIZING, done, sum(chunks, Chunk::inputBytes))) {
+      GuardedTask.map(
+            context,
+            Path.of(work),
           chunks,
           chunk -> {
             Receipt receipt = ChunkWriter.write(Path.of(workPath), chunk);
@@ -97,9 +98,11 @@ public final class QuantizeJob {
     String packPath = pack;
     String workPath = work;
     LongAccumulator done = context.sc().longAccumulator("output bytes");
-    try (Poller poller = new Poller(Phase.WRITING, done, sum(files, OutputFile::fileBytes))) {
+    try (ProgressPoller poller = ProgressPoller.start(listener, Phase.WRITING, done, sum(files, OutputFile::fileBytes))) {
       List<Receipt> receipts =
-          map(
+          GuardedTask.map(
+            context,
+            Path.of(work),
               files,
               file -> {
                 Receipt receipt =
@@ -114,82 +117,5 @@ public final class QuantizeJob {
 
   private static <T> long sum(List<T> items, ToLongFunction<T> bytes) {
     return items.stream().mapToLong(bytes).sum();
-  }
-
-  /** One task per item, so that a slow one holds up nothing else. */
-  private <T, R extends Serializable> List<R> map(List<T> items, GuardedTask.Body<T, R> body)
-      throws IOException {
-    if (items.isEmpty()) {
-      return List.of();
-    }
-    Path marker = Path.of(work).resolve(FAILED_MARKER);
-    Files.deleteIfExists(marker);
-    List<GuardedTask.Result<R>> results =
-        context
-            .parallelize(items, items.size())
-            .map(new GuardedTask<>(marker.toString(), body))
-            .collect();
-    List<R> values = new ArrayList<>();
-    for (GuardedTask.Result<R> result : results) {
-      if (result instanceof GuardedTask.Failed<R>(IOException cause)) {
-        throw cause;
-      }
-    }
-    for (GuardedTask.Result<R> result : results) {
-      switch (result) {
-        case GuardedTask.Done<R>(R value) -> values.add(value);
-        case GuardedTask.Failed<R>(IOException cause) -> throw cause;
-        case GuardedTask.Skipped<R>() -> throw new IOException(marker + ": appeared by itself");
-      }
-    }
-    return values;
-  }
-
-  /** Tells the listener how far an accumulator is, until closed. */
-  private final class Poller implements AutoCloseable {
-    private final Phase phase;
-    private final LongAccumulator done;
-    private final long total;
-    private final Thread thread;
-
-    Poller(Phase phase, LongAccumulator done, long total) {
-      this.phase = phase;
-      this.done = done;
-      this.total = total;
-      this.thread = Thread.ofPlatform().daemon().name("quern-progress").start(this::poll);
-    }
-
-    private void poll() {
-      try {
-        while (true) {
-          // A task that is run twice counts twice.
-          listener.progress(phase, Math.min(done.value(), total), total);
-          Thread.sleep(POLL_MILLIS);
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
-    }
-
-    void finish() {
-      close();
-      listener.progress(phase, total, total);
-    }
-
-    @Override
-    public void close() {
-      thread.interrupt();
-      boolean interrupted = false;
-      while (thread.isAlive()) {
-        try {
-          thread.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-        }
-      }
-      if (interrupted) {
-        Thread.currentThread().interrupt();
-      }
-    }
   }
 }

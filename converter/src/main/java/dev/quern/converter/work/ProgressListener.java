@@ -1,17 +1,19 @@
 package dev.quern.converter.work;
 
-/** Told how far a conversion is; called from a thread of its own, a few times a second at most. */
+/** Told how far a conversion or another long work is; called from a thread of its own, a few times a second at most. */
 @FunctionalInterface
 public interface ProgressListener {
   /** Hears and says nothing. */
   ProgressListener SILENT = (phase, doneBytes, totalBytes) -> {};
 
-  /** The parts of a conversion, in order. */
+  /** The parts of long work. */
   enum Phase {
     /** Bytes of the source. */
     QUANTIZING,
     /** Bytes of the pack. */
-    WRITING
+    WRITING,
+    /** Bytes of a trace's rows. */
+    COLLECTING
   }
 
   /**
