@@ -14,8 +14,7 @@ final class ProgressPoller implements AutoCloseable {
   private final long total;
   private final Thread thread;
 
-  private ProgressPoller(
-      ProgressListener listener, Phase phase, LongAccumulator done, long total) {
+  private ProgressPoller(ProgressListener listener, Phase phase, LongAccumulator done, long total) {
     this.listener = listener;
     this.phase = phase;
     this.done = done;
@@ -62,4 +61,4 @@ final class ProgressPoller implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
   }
-  }
+}

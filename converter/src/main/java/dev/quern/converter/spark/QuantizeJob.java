@@ -9,8 +9,6 @@ import dev.quern.converter.work.ProgressListener;
 import dev.quern.converter.work.ProgressListener.Phase;
 import dev.quern.converter.work.Receipt;
 import java.io.IOException;
-import java.io.Serializable;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -80,10 +78,11 @@ public final class QuantizeJob {
   private void quantize(List<Chunk> chunks) throws IOException {
     String workPath = work;
     LongAccumulator done = context.sc().longAccumulator("input bytes");
-    try (ProgressPoller poller = ProgressPoller.start(listener, Phase.QUANTIZING, done, sum(chunks, Chunk::inputBytes))) {
+    try (ProgressPoller poller =
+        ProgressPoller.start(listener, Phase.QUANTIZING, done, sum(chunks, Chunk::inputBytes))) {
       GuardedTask.map(
-            context,
-            Path.of(work),
+          context,
+          Path.of(work),
           chunks,
           chunk -> {
             Receipt receipt = ChunkWriter.write(Path.of(workPath), chunk);
@@ -98,11 +97,12 @@ public final class QuantizeJob {
     String packPath = pack;
     String workPath = work;
     LongAccumulator done = context.sc().longAccumulator("output bytes");
-    try (ProgressPoller poller = ProgressPoller.start(listener, Phase.WRITING, done, sum(files, OutputFile::fileBytes))) {
+    try (ProgressPoller poller =
+        ProgressPoller.start(listener, Phase.WRITING, done, sum(files, OutputFile::fileBytes))) {
       List<Receipt> receipts =
           GuardedTask.map(
-            context,
-            Path.of(work),
+              context,
+              Path.of(work),
               files,
               file -> {
                 Receipt receipt =

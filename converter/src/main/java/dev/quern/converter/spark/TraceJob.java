@@ -31,8 +31,7 @@ public final class TraceJob {
   public void run(List<TraceTask> tasks) throws IOException {
     long bytes = tasks.stream().mapToLong(TraceTask::bytes).sum();
     LongAccumulator done = context.sc().longAccumulator("bytes of rows");
-    try (ProgressPoller poller =
-        ProgressPoller.start(listener, Phase.COLLECTING, done, bytes)) {
+    try (ProgressPoller poller = ProgressPoller.start(listener, Phase.COLLECTING, done, bytes)) {
       GuardedTask.map(context, work, tasks, task -> task.run(done::add));
       poller.finish();
     }

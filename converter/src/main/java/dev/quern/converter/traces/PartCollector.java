@@ -107,8 +107,7 @@ final class PartCollector implements Closeable {
 
   /** Values as float16, little-endian, into an array that grows. */
   private static byte[] halves(float[] values, int count, byte[] old) {
-    byte[] bytes =
-        old.length < count * Short.BYTES ? new byte[count * Short.BYTES] : old;
+    byte[] bytes = old.length < count * Short.BYTES ? new byte[count * Short.BYTES] : old;
     for (int i = 0; i < count; i++) {
       short half = Float.floatToFloat16(values[i]);
       bytes[2 * i] = (byte) half;

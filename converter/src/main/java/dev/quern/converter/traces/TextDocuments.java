@@ -67,7 +67,8 @@ final class TextDocuments implements Closeable {
     try (Stream<Path> entries = Files.list(dataset)) {
       List<Path> files =
           entries
-              .filter(file -> file.toString().endsWith(".txt") || file.toString().endsWith(".txt.gz"))
+              .filter(
+                  file -> file.toString().endsWith(".txt") || file.toString().endsWith(".txt.gz"))
               .sorted()
               .toList();
       if (files.isEmpty()) {

@@ -53,9 +53,7 @@ public final class TraceCollection implements AutoCloseable {
               .formatted(options.model(), config.modelType()));
     }
     int window =
-        options
-            .window()
-            .orElse(Math.min(config.maxPositions(), TraceOptions.DEFAULT_WINDOW));
+        options.window().orElse(Math.min(config.maxPositions(), TraceOptions.DEFAULT_WINDOW));
     if (window > config.maxPositions()) {
       throw new IllegalArgumentException(
           "--window: expected at most %d, the model's context, found %d"
@@ -71,8 +69,7 @@ public final class TraceCollection implements AutoCloseable {
   }
 
   private static TraceCollection prepare(
-      TraceOptions options, ModelConfig config, int window, TraceFolder folder)
-      throws IOException {
+      TraceOptions options, ModelConfig config, int window, TraceFolder folder) throws IOException {
     Path tokenFile = folder.work().resolve(TOKENS_NAME);
     EndToken end;
     EncodedDataset dataset;

@@ -25,8 +25,7 @@ public final class TraceTask implements Serializable {
   private final int window;
   private final boolean continuous;
 
-  TraceTask(
-      Path model, Path tokenFile, Path folder, TraceManifest manifest, TracePart part) {
+  TraceTask(Path model, Path tokenFile, Path folder, TraceManifest manifest, TracePart part) {
     this.model = model.toAbsolutePath().toString();
     this.tokenFile = tokenFile.toAbsolutePath().toString();
     this.folder = folder.toAbsolutePath().toString();

@@ -1,6 +1,9 @@
 package dev.quern.converter.work;
 
-/** Told how far a conversion or another long work is; called from a thread of its own, a few times a second at most. */
+/**
+ * Told how far a conversion or another long work is; called from a thread of its own, a few times a
+ * second at most.
+ */
 @FunctionalInterface
 public interface ProgressListener {
   /** Hears and says nothing. */
