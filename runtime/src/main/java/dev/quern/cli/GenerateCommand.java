@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.experts.ExpertProfile;
 import dev.quern.format.Json;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
@@ -99,6 +100,8 @@ final class GenerateCommand implements Callable<Integer> {
   private long seed;
 
   @Mixin private ChatOptions chat;
+  @Mixin private StreamingOptions streaming;
+  @Mixin private LossyOptions lossy;
 
   @Option(
       names = "--stop",
@@ -119,10 +122,8 @@ final class GenerateCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     chat.check(spec.commandLine());
     Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
-    ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
     String text = Input.text(prompt);
-    try (Model model = Model.open(path, options);
-        ModelText modelText = ModelText.open(path)) {
+    try (ModelText modelText = ModelText.open(path)) {
       Tokenizer tokenizer = modelText.tokenizer();
       int[] ids =
           chat.chat()
@@ -133,33 +134,56 @@ final class GenerateCommand implements Callable<Integer> {
         stopIds.addAll(tokenizer.endOfTurnIds());
       }
       Generator.Request request = new Generator.Request(ids, maxTokens, sampling, stopIds, stop);
-      PrintWriter out = spec.commandLine().getOut();
-      StringBuilder whole = new StringBuilder();
-      Generator.Result result =
-          Generator.run(
-              model,
-              tokenizer,
-              request,
-              piece -> {
-                whole.append(piece);
-                if (!json) {
-                  out.print(piece);
-                  out.flush();
-                }
-                return !out.checkError(); // whoever read us may have left
-              });
-      Optional<MemoryUse> memory = MemoryUse.now();
-      if (json) {
-        out.println(toJson(whole.toString(), result, memory));
-        out.flush();
-      } else {
-        report(result, memory, model.threads());
+      ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
+      int context = Math.addExact(ids.length, maxTokens);
+      try (Model model =
+          Model.open(
+              path,
+              streaming.apply(options, context, spec.commandLine()).with(lossy.selection()))) {
+        run(model, tokenizer, request);
       }
     }
     return 0;
   }
 
-  private void report(Generator.Result result, Optional<MemoryUse> memory, int threadCount) {
+  private void run(Model model, Tokenizer tokenizer, Generator.Request request) throws IOException {
+    PrintWriter err = spec.commandLine().getErr();
+    model.streams().ifPresent(streams -> StreamingText.printStart(streams, model.config(), err));
+    Optional<ExpertProfile.Recorder> recorder =
+        streaming
+            .savedProfile()
+            .map(file ->
+                new ExpertProfile.Recorder(
+                    model.config().numLayers(), model.config().numExperts()));
+    PrintWriter out = spec.commandLine().getOut();
+    StringBuilder whole = new StringBuilder();
+    Generator.Result result =
+        Generator.run(
+            model,
+            tokenizer,
+            request,
+            List.copyOf(recorder.stream().toList()),
+            piece -> {
+              whole.append(piece);
+              if (!json) {
+                out.print(piece);
+                out.flush();
+              }
+              return !out.checkError(); // whoever read us may have left
+            });
+    Optional<MemoryUse> memory = MemoryUse.now();
+    if (json) {
+      out.println(toJson(whole.toString(), result, memory, model));
+      out.flush();
+    } else {
+      report(result, memory, model);
+    }
+    if (recorder.isPresent()) {
+      recorder.get().profile().save(streaming.savedProfile().orElseThrow());
+    }
+  }
+
+  private void report(Generator.Result result, Optional<MemoryUse> memory, Model model) {
     PrintWriter err = spec.commandLine().getErr();
     err.printf(
         Locale.ROOT,
@@ -169,17 +193,26 @@ final class GenerateCommand implements Callable<Integer> {
         result.firstTokenNanos() / 1e6,
         result.decodeSteps(),
         result.decodeTokensPerSecond(),
-        threadCount);
+        model.threads());
     memory.ifPresent(use ->
         err.printf(
             Locale.ROOT,
             "resident memory %.0f MiB, and %.0f MiB of mapped files%n",
             use.anonymousBytes() / MIB,
             use.fileBytes() / MIB));
+    if (lossy.selection().isLossy()) {
+      err.printf(
+          Locale.ROOT,
+          "lossy: %,d of %,d chosen experts were left out%n",
+          result.expertsLeftOut(),
+          result.expertsChosen());
+    }
+    model.streams().ifPresent(streams -> StreamingText.printEnd(streams, err));
     err.flush();
   }
 
-  private static String toJson(String text, Generator.Result result, Optional<MemoryUse> memory) {
+  private static String toJson(
+      String text, Generator.Result result, Optional<MemoryUse> memory, Model model) {
     ObjectNode root = Json.mapper().createObjectNode();
     root.put("text", text);
     root.set("ids", Json.mapper().valueToTree(result.ids()));
@@ -192,6 +225,11 @@ final class GenerateCommand implements Callable<Integer> {
       root.put("residentAnonymousBytes", use.anonymousBytes());
       root.put("residentFileBytes", use.fileBytes());
     });
+    root.put("expertsLeftOut", result.expertsLeftOut());
+    model
+        .streams()
+        .ifPresent(
+            streams -> root.set("streaming", Json.mapper().valueToTree(streams.statistics())));
     return root.toString();
   }
 }

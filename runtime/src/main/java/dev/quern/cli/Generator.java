@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.experts.RoutingObserver;
 import dev.quern.model.Model;
 import dev.quern.model.Session;
 import dev.quern.text.Sampler;
@@ -65,6 +66,8 @@ public final class Generator {
    * @param firstTokenNanos until the first token was chosen
    * @param decodeSteps tokens that were read one by one
    * @param decodeNanos in which they were
+   * @param expertsChosen by routers, for all tokens and layers
+   * @param expertsLeftOut of them, by lossy options
    */
   public record Result(
       int[] ids,
@@ -73,7 +76,9 @@ public final class Generator {
       long prefillNanos,
       long firstTokenNanos,
       int decodeSteps,
-      long decodeNanos) {
+      long decodeNanos,
+      long expertsChosen,
+      long expertsLeftOut) {
 
     public double prefillTokensPerSecond() {
       return promptTokens * 1e9 / prefillNanos;
@@ -88,10 +93,16 @@ public final class Generator {
   private Generator() {}
 
   /**
+   * @param observers told what routers choose
    * @throws IllegalArgumentException if the prompt does not fit the context or the vocabularies of
    *     model and tokenizer do not fit each other
    */
-  public static Result run(Model model, Tokenizer tokenizer, Request request, TextSink sink) {
+  public static Result run(
+      Model model,
+      Tokenizer tokenizer,
+      Request request,
+      List<RoutingObserver> observers,
+      TextSink sink) {
     int context = model.config().maxPositions();
     int promptTokens = request.ids.length;
     if (promptTokens > context) {
@@ -100,6 +111,7 @@ public final class Generator {
     }
     int room = (int) Math.min(context, (long) promptTokens + request.maxTokens);
     try (Session session = model.newSession(room)) {
+      observers.forEach(session::observe);
       return new Run(session, tokenizer, request, sink).run();
     }
   }
@@ -156,7 +168,9 @@ public final class Generator {
           Math.max(1, prefilled - start),
           firstToken - start,
           steps,
-          Math.max(1, end - firstToken));
+          Math.max(1, end - firstToken),
+          session.expertsChosen(),
+          session.expertsLeftOut());
     }
 
     private int next(float[] logits) {

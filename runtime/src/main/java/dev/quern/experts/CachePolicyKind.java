@@ -11,6 +11,9 @@ public enum CachePolicyKind {
   /** {@link LfuPolicy}. */
   LFU("lfu");
 
+  /** What is used unless another is asked for. */
+  public static final CachePolicyKind DEFAULT = LRU;
+
   private final String label;
 
   CachePolicyKind(String label) {

@@ -82,16 +82,24 @@ final class RecordSource implements AutoCloseable {
 
   /** Of the largest extent of a layer's records. */
   long slotBytes(int layer) {
+    return slotBytes(files[layer]);
+  }
+
+  /** Of the largest extent of a file's records. */
+  static long slotBytes(ExpertFile file) {
     long most = 0;
-    for (int expert = 0; expert < files[layer].numExperts(); expert++) {
-      most = Math.max(most, extentBytes(layer, expert));
+    for (int expert = 0; expert < file.numExperts(); expert++) {
+      most = Math.max(most, extentBytes(file, expert));
     }
     return most;
   }
 
   /** Bytes of the pages in which a record lies. */
   long extentBytes(int layer, int expert) {
-    ExpertFile file = files[layer];
+    return extentBytes(files[layer], expert);
+  }
+
+  private static long extentBytes(ExpertFile file, int expert) {
     long offset = file.recordOffset(expert);
     return PageMemory.roundUp(offset % PageMemory.PAGE_BYTES + file.recordStride());
   }

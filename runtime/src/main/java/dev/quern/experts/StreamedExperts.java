@@ -138,6 +138,11 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
     return cache.largestBytes();
   }
 
+  /** Bytes of memory that a record of a file takes, whatever store it is in. */
+  public static long slotBytes(ExpertFile file) {
+    return RecordSource.slotBytes(file);
+  }
+
   /** Bytes of memory that a record of a layer takes: the pages in which it lies in its file. */
   public long slotBytes(int layer) {
     return source.slotBytes(layer);

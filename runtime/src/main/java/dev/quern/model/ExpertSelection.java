@@ -5,19 +5,24 @@ package dev.quern.model;
  * up to the old sum where the family normalises its weights. Off unless asked for.
  *
  * @param perToken experts that a token keeps, the most heavily weighted; 0 for all
+ * @param half keeps half of them, rounded down, instead
  * @param adaptive drops experts whose weight, this many times, is below the highest of the token; 0
  *     for none, else above 1
  * @param skipMissing while decoding, experts that are not in memory are left out and read for
  *     later; a token's most heavily weighted expert is always waited for
  */
-public record ExpertSelection(int perToken, double adaptive, boolean skipMissing) {
+public record ExpertSelection(int perToken, boolean half, double adaptive, boolean skipMissing) {
   /** Everything the router chose. */
-  public static final ExpertSelection ALL = new ExpertSelection(0, 0, false);
+  public static final ExpertSelection ALL = new ExpertSelection(0, false, 0, false);
 
   public ExpertSelection {
     if (perToken < 0) {
       throw new IllegalArgumentException(
           "experts per token: expected at least 1, found " + perToken);
+    }
+    if (half && perToken > 0) {
+      throw new IllegalArgumentException(
+          "experts per token: expected either half or a number, found both");
     }
     if (adaptive != 0 && !(adaptive > 1 && Double.isFinite(adaptive))) {
       throw new IllegalArgumentException(
@@ -27,6 +32,20 @@ public record ExpertSelection(int perToken, double adaptive, boolean skipMissing
 
   public boolean isLossy() {
     return !equals(ALL);
+  }
+
+  /**
+   * Experts that a token keeps of those the model was trained to use.
+   *
+   * @throws IllegalArgumentException if the model does not use as many
+   */
+  int limit(int topK) {
+    if (perToken > topK) {
+      throw new IllegalArgumentException(
+          "experts per token: expected at most %d, the model's, found %d"
+              .formatted(topK, perToken));
+    }
+    return half ? Math.max(1, topK / 2) : perToken > 0 ? perToken : topK;
   }
 
   /**
@@ -43,10 +62,11 @@ public record ExpertSelection(int perToken, double adaptive, boolean skipMissing
       highest = Math.max(highest, weights[k]);
     }
     int dropped = 0;
+    int limit = limit(topK);
     float before = 0;
     for (int k = at; k < at + topK; k++) {
       before += weights[k];
-      boolean many = perToken > 0 && heavier(weights, at, topK, k) >= perToken;
+      boolean many = limit < topK && heavier(weights, at, topK, k) >= limit;
       boolean light = adaptive > 0 && weights[k] * adaptive < highest;
       if (many || light) {
         experts[k] = -1;

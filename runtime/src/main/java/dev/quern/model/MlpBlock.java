@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.experts.ExpertGuesses;
 import dev.quern.experts.ExpertStore;
 import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
@@ -34,14 +35,19 @@ final class MlpBlock {
     moe.ifPresent(block -> block.observe(observer));
   }
 
+  /** Experts that routers chose so far, for all tokens and layers. */
+  long chosen() {
+    return moe.map(MoeBlock::chosen).orElse(0L);
+  }
+
   /** Experts that were chosen but left out so far. */
   long leftOut() {
     return moe.map(MoeBlock::leftOut).orElse(0L);
   }
 
   /** Computes experts that are guessed before they are chosen, from now on. */
-  void speculate(SpeculativeExperts speculative) {
-    moe.ifPresent(block -> block.speculate(speculative));
+  void speculate(ExpertGuesses guesses) {
+    moe.ifPresent(block -> block.speculate(guesses));
   }
 
   /**

@@ -22,35 +22,40 @@ public final class Model implements AutoCloseable {
   private final Kernels kernels;
   private final MatMul matMul;
   private final ModelOptions options;
+  private final Optional<ExpertStreams> streams;
 
   private Model(
       ModelSource source,
       Arena converted,
       Weights weights,
-      Kernels kernels,
-      MatMul matMul,
-      ModelOptions options) {
+      ModelOptions options,
+      Optional<ExpertStreams> streams) {
     this.source = source;
     this.converted = converted;
     this.weights = weights;
-    this.kernels = kernels;
-    this.matMul = matMul;
     this.options = options;
+    this.streams = streams;
+    kernels = Kernels.best();
+    matMul = MatMul.create(kernels, options.threads());
   }
 
   /**
-   * Opens a Hugging Face folder or a pack. Weights stay in the mapped files.
+   * Opens a Hugging Face folder, a GGUF file or a pack. Weights stay in the mapped files; experts
+   * too, unless {@link ModelOptions#streaming} says otherwise.
    *
-   * @throws FormatException if the model is wrong or not supported, see {@link ModelSource#open}
+   * @throws FormatException if the model is wrong or not supported, see {@link ModelSource#open},
+   *     or experts shall be streamed of what is no pack
+   * @throws IllegalArgumentException if the memory does not suffice, or options do not fit the
+   *     model
    */
   public static Model open(Path path, ModelOptions options) throws IOException {
     ModelSource source = ModelSource.open(path);
     Arena converted = Arena.ofShared();
     try {
-      Weights weights = WeightsLoader.load(source, converted);
-      Kernels kernels = Kernels.best();
-      MatMul matMul = MatMul.create(kernels, options.threads());
-      return new Model(source, converted, weights, kernels, matMul, options);
+      options.selection().limit(source.config().topK());
+      return options.streaming().isPresent()
+          ? streamed(source, converted, options)
+          : new Model(source, converted, WeightsLoader.load(source, converted), options);
     } catch (Throwable e) {
       converted.close();
       source.close();
@@ -58,8 +63,44 @@ public final class Model implements AutoCloseable {
     }
   }
 
+  private Model(ModelSource source, Arena converted, Weights weights, ModelOptions options) {
+    this(source, converted, weights, options, Optional.empty());
+  }
+
+  private static Model streamed(ModelSource source, Arena converted, ModelOptions options)
+      throws IOException {
+    if (!(source instanceof ModelSource.Packed pack) || source.config().experts().isEmpty()) {
+      throw new FormatException(
+          source.path()
+              + ": experts are read from disk out of packs with experts only. Convert it first, or"
+              + " leave out --memory");
+    }
+    ExpertStreams[] opened = new ExpertStreams[1];
+    Weights weights =
+        WeightsLoader.load(
+            pack,
+            converted,
+            (of, views) -> {
+              opened[0] = ExpertStreams.open(of, options.streaming().orElseThrow(), views);
+              return opened[0].store();
+            });
+    Model model = new Model(source, converted, weights, options, Optional.of(opened[0]));
+    try {
+      opened[0].start(model, pack.path(), options.prefill() == Prefill.RESIDENT);
+      return model;
+    } catch (Throwable e) {
+      model.closeThreads();
+      throw e;
+    }
+  }
+
   public ModelSource source() {
     return source;
+  }
+
+  /** Where experts come from, if they are streamed. */
+  public Optional<ExpertStreams> streams() {
+    return streams;
   }
 
   public ModelConfig config() {
@@ -76,7 +117,11 @@ public final class Model implements AutoCloseable {
    * @param maxTokens the longest it may become, at most {@link ModelConfig#maxPositions}
    */
   public Session newSession(int maxTokens) {
-    return new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
+    Session session = new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
+    streams.ifPresent(open -> {
+      open.observers().forEach(session::observe);
+    });
+    return session;
   }
 
   /** The row of a token in the embedding, [hiddenSize] into out. Not for several threads. */
@@ -115,8 +160,14 @@ public final class Model implements AutoCloseable {
 
   @Override
   public void close() {
-    matMul.close();
+    closeThreads();
     converted.close();
     source.close();
+  }
+
+  private void closeThreads() {
+    streams.ifPresent(ExpertStreams::close);
+    weights.experts().close();
+    matMul.close();
   }
 }

@@ -1,15 +1,22 @@
 package dev.quern.model;
 
+import java.util.Optional;
+
 /**
  * How a model is run.
  *
  * @param threads at least 1; results do not depend on it
+ * @param streaming how experts are read from disk; empty to leave them to the system's page cache
  * @param selection lossy shortcuts
  * @param prefill how a prompt passes the layers; results depend on it only by rounding
  * @param prefillChunk tokens of a chunk where the prompt is cut into chunks
  */
 public record ModelOptions(
-    int threads, ExpertSelection selection, Prefill prefill, int prefillChunk) {
+    int threads,
+    Optional<Streaming> streaming,
+    ExpertSelection selection,
+    Prefill prefill,
+    int prefillChunk) {
   /** What a small cache of experts is read through for at once. */
   public static final int DEFAULT_CHUNK = 128;
 
@@ -29,7 +36,7 @@ public record ModelOptions(
 
   /** Everything in the mapped files. */
   public ModelOptions(int threads) {
-    this(threads, ExpertSelection.ALL, Prefill.LAYER_GROUPED, DEFAULT_CHUNK);
+    this(threads, Optional.empty(), ExpertSelection.ALL, Prefill.LAYER_GROUPED, DEFAULT_CHUNK);
   }
 
   /** All processors of the machine. */
@@ -37,12 +44,16 @@ public record ModelOptions(
     return new ModelOptions(Runtime.getRuntime().availableProcessors());
   }
 
+  public ModelOptions with(Streaming newStreaming) {
+    return new ModelOptions(threads, Optional.of(newStreaming), selection, prefill, prefillChunk);
+  }
+
   public ModelOptions with(ExpertSelection newSelection) {
-    return new ModelOptions(threads, newSelection, prefill, prefillChunk);
+    return new ModelOptions(threads, streaming, newSelection, prefill, prefillChunk);
   }
 
   public ModelOptions with(Prefill newPrefill, int newChunk) {
-    return new ModelOptions(threads, selection, newPrefill, newChunk);
+    return new ModelOptions(threads, streaming, selection, newPrefill, newChunk);
   }
 
   RunOptions run() {

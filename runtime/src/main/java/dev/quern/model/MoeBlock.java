@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.experts.ExpertGuesses;
 import dev.quern.experts.ExpertStore;
 import dev.quern.experts.RoutedTokens;
 import dev.quern.experts.RoutingObserver;
@@ -19,8 +20,8 @@ final class MoeBlock {
   private final int hiddenSize;
   private final int numExperts;
   private final int topK;
+  private final FeedForward.Experts kind;
   private final int chunk;
-  private final boolean normalise;
   private final RunOptions options;
   private final Kernels kernels;
   private final Workers workers;
@@ -55,6 +56,7 @@ final class MoeBlock {
   private int outputEnd;
   private boolean addShared;
   private long skipped;
+  private long pairs; // of token and chosen expert
 
   /**
    * @param chunk tokens that a dense part of the model takes at once; a batch of more is computed
@@ -72,8 +74,8 @@ final class MoeBlock {
     this.hiddenSize = config.hiddenSize();
     this.numExperts = kind.numExperts();
     this.topK = kind.topK();
+    this.kind = kind;
     this.chunk = chunk;
-    this.normalise = kind.routing().normalise();
     this.options = options;
     this.kernels = kernels;
     this.workers = workers;
@@ -115,6 +117,7 @@ final class MoeBlock {
     moe = newMoe;
     result = newResult;
     route(layer, input, tokens);
+    pairs += (long) tokens * topK;
     view.set(
         layer,
         start,
@@ -143,8 +146,8 @@ final class MoeBlock {
   }
 
   /** Computes experts that are guessed before they are chosen, from now on. */
-  void speculate(SpeculativeExperts newSpeculative) {
-    speculative = Optional.of(newSpeculative);
+  void speculate(ExpertGuesses guesses) {
+    speculative = Optional.of(new SpeculativeExperts(guesses, experts, kind, workers));
   }
 
   private void route(int layer, Rows input, int tokens) {
@@ -202,8 +205,13 @@ final class MoeBlock {
       }
     }
     if (skipped > earlier) {
-      ExpertSelection.reweigh(chosen, weights, 0, topK, normalise ? before : 0);
+      ExpertSelection.reweigh(chosen, weights, 0, topK, kind.routing().normalise() ? before : 0);
     }
+  }
+
+  /** Experts that routers chose so far, for all tokens and layers. */
+  long chosen() {
+    return pairs;
   }
 
   /** Experts that were chosen but left out so far. */

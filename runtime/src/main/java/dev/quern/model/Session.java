@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.experts.ExpertGuesses;
 import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
@@ -88,6 +89,11 @@ public final class Session implements AutoCloseable {
     transformer.observe(observer);
   }
 
+  /** Computes experts that are guessed before they are chosen; results do not change. */
+  void speculate(ExpertGuesses guesses) {
+    transformer.speculate(guesses);
+  }
+
   /**
    * Reads tokens and returns the logits for the next one.
    *
@@ -165,6 +171,11 @@ public final class Session implements AutoCloseable {
             "token id: expected 0 to %d, found %d".formatted(config.vocabSize() - 1, id));
       }
     }
+  }
+
+  /** Experts that routers chose so far, for all tokens and layers. */
+  public long expertsChosen() {
+    return transformer.expertsChosen();
   }
 
   /** Experts that routers chose but {@link ExpertSelection} left out so far. */

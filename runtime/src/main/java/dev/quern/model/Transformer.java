@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.experts.ExpertGuesses;
 import dev.quern.experts.RoutingObserver;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
@@ -73,9 +74,17 @@ final class Transformer {
     mlp.observe(observer);
   }
 
+  long expertsChosen() {
+    return mlp.chosen();
+  }
+
   /** Experts that routers chose but the selection left out. */
   long leftOut() {
     return mlp.leftOut();
+  }
+
+  void speculate(ExpertGuesses guesses) {
+    mlp.speculate(guesses);
   }
 
   /** Makes recurrent layers forget all tokens; the KV cache is overwritten anyway. */

@@ -1,6 +1,8 @@
 package dev.quern.model;
 
+import dev.quern.experts.ExpertReadException;
 import dev.quern.experts.ExpertStore;
+import dev.quern.experts.ExpertViews;
 import dev.quern.experts.ResidentExperts;
 import dev.quern.format.DType;
 import dev.quern.format.ExpertFile;
@@ -53,12 +55,41 @@ final class WeightsLoader {
     this.arena = arena;
   }
 
+  /** Opens a store that reads the experts of a pack when they are needed. */
+  @FunctionalInterface
+  interface StoreOpener {
+    ExpertStore open(ModelSource.Packed pack, ExpertViews views) throws IOException;
+  }
+
   /**
+   * All experts in the mapped files.
+   *
    * @param arena lives as long as the weights
    * @throws FormatException if a tensor's type cannot be converted
    */
   static Weights load(ModelSource source, Arena arena) throws IOException {
-    return new WeightsLoader(source, arena).load();
+    WeightsLoader loader = new WeightsLoader(source, arena);
+    List<List<ExpertStore.Expert>> experts = new ArrayList<>();
+    for (int layer = 0; layer < loader.config.numLayers(); layer++) {
+      experts.add(loader.config.hasExperts(layer) ? loader.experts(layer) : List.of());
+    }
+    return loader.load(new ResidentExperts(experts));
+  }
+
+  /**
+   * Experts from the store that the opener makes.
+   *
+   * @throws FormatException as {@link #load(ModelSource, Arena)}
+   */
+  static Weights load(ModelSource.Packed pack, Arena arena, StoreOpener opener) throws IOException {
+    WeightsLoader loader = new WeightsLoader(pack, arena);
+    ExpertStore store = opener.open(pack, loader.views(pack));
+    try {
+      return loader.load(store);
+    } catch (Throwable e) {
+      store.close();
+      throw e;
+    }
   }
 
   /** One map alone, an expert's or another. */
@@ -69,12 +100,10 @@ final class WeightsLoader {
         : loader.linear(key.role(), key.layer());
   }
 
-  private Weights load() throws IOException {
+  private Weights load(ExpertStore experts) throws IOException {
     List<Weights.Layer> layers = new ArrayList<>();
-    List<List<ExpertStore.Expert>> experts = new ArrayList<>();
     for (int layer = 0; layer < config.numLayers(); layer++) {
       layers.add(layer(layer));
-      experts.add(config.hasExperts(layer) ? experts(layer) : List.of());
     }
     Linear embedding = linear(TensorRole.EMBEDDING, -1);
     return new Weights(
@@ -82,7 +111,7 @@ final class WeightsLoader {
         List.copyOf(layers),
         vector(TensorRole.FINAL_NORM, -1),
         hasHead() ? linear(TensorRole.HEAD, -1) : embedding,
-        new ResidentExperts(experts));
+        experts);
   }
 
   /** A pack of a tied model has a head of its own where the two are stored at different bits. */
@@ -217,26 +246,44 @@ final class WeightsLoader {
     return switch (source) {
       case ModelSource.Unconverted unconverted -> plain(key);
       case ModelSource.Packed packed -> {
-        ExpertMatrix matrix = packed.expertMatrix(key);
         ExpertFile file = packed.pack().expertFile(key.layer()).orElseThrow();
-        MemorySegment data = file.data(key.expert(), matrix);
-        yield matrix.scheme().isPresent()
-            ? packed(
-                key,
-                matrix.rows(),
-                matrix.cols(),
-                matrix.scheme().get(),
-                matrix.codebook(),
-                matrix.scaleTable(),
-                data,
-                packed.pack().manifest().seed())
-            : Linear.plain(
-                new Matrix.Dense(
-                    element(matrix.dense().orElseThrow())
-                        .orElseThrow(() -> notMultiplied(file.file(), key, matrix.dense())),
-                    matrix.rows(),
-                    matrix.cols(),
-                    data));
+        yield expertLinear(packed, key, file.record(key.expert()));
+      }
+    };
+  }
+
+  private Linear expertLinear(ModelSource.Packed packed, TensorKey key, MemorySegment record)
+      throws IOException {
+    ExpertMatrix matrix = packed.expertMatrix(key);
+    MemorySegment data = record.asSlice(matrix.offset(), matrix.bytes());
+    if (matrix.scheme().isPresent()) {
+      return packed(
+          key,
+          matrix.rows(),
+          matrix.cols(),
+          matrix.scheme().get(),
+          matrix.codebook(),
+          matrix.scaleTable(),
+          data,
+          packed.pack().manifest().seed());
+    }
+    Path file = packed.pack().expertFile(key.layer()).orElseThrow().file();
+    Matrix.Element element =
+        element(matrix.dense().orElseThrow())
+            .orElseThrow(() -> notMultiplied(file, key, matrix.dense()));
+    return Linear.plain(new Matrix.Dense(element, matrix.rows(), matrix.cols(), data));
+  }
+
+  /** Experts over the bytes of their records, wherever these have been read to. */
+  private ExpertViews views(ModelSource.Packed packed) {
+    return (layer, expert, record) -> {
+      try {
+        return new ExpertStore.Expert(
+            expertLinear(packed, new TensorKey(TensorRole.EXPERT_GATE, layer, expert), record),
+            expertLinear(packed, new TensorKey(TensorRole.EXPERT_UP, layer, expert), record),
+            expertLinear(packed, new TensorKey(TensorRole.EXPERT_DOWN, layer, expert), record));
+      } catch (IOException e) {
+        throw new ExpertReadException(e);
       }
     };
   }

@@ -59,7 +59,8 @@ public final class ParquetFooter {
     return buffer;
   }
 
-  private static byte[] canonical(byte[] bytes) throws IOException {
+  /** The same footer with the encodings of its columns in a fixed order. */
+  public static byte[] canonical(byte[] bytes) throws IOException {
     FileMetaData footer = Util.readFileMetaData(new ByteArrayInputStream(bytes));
     for (RowGroup group : footer.getRow_groups()) {
       for (ColumnChunk column : group.getColumns()) {

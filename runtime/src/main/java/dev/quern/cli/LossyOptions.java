@@ -1,0 +1,39 @@
+package dev.quern.cli;
+
+import dev.quern.model.ExpertSelection;
+import picocli.CommandLine.Option;
+
+/** Options that trade quality for speed: {@link ExpertSelection}. */
+public final class LossyOptions {
+
+  @Option(
+      names = "--experts-per-token",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "lossy: use only the N most heavily weighted experts of a token")
+  private int perToken;
+
+  @Option(
+      names = "--fast",
+      description = "lossy: use half of the experts that the model was trained to use")
+  private boolean fast;
+
+  @Option(
+      names = "--adaptive-experts",
+      paramLabel = "T",
+      defaultValue = "0",
+      description = "lossy: leave out experts whose routing weight is T times below the first")
+  private double adaptive;
+
+  @Option(
+      names = "--skip-missing",
+      description = {
+        "lossy: while decoding, leave out experts that are not in memory, but for the most heavily",
+        "weighted; needs --memory"
+      })
+  private boolean skipMissing;
+
+  ExpertSelection selection() {
+    return new ExpertSelection(perToken, fast, adaptive, skipMissing);
+  }
+}
