@@ -9,7 +9,19 @@ public enum CachePolicyKind {
   /** {@link LruPolicy}. */
   LRU("lru"),
   /** {@link LfuPolicy}. */
-  LFU("lfu");
+  LFU("lfu"),
+  /** {@link LcpPolicy}. */
+  LCP("lcp"),
+  /** {@link LeastStalePolicy}. */
+  LEAST_STALE("least-stale"),
+  /** {@link ArcPolicy}. */
+  ARC("arc"),
+  /** {@link TinyLfuPolicy}. */
+  TINYLFU("tinylfu"),
+  /** {@link ForwardPolicy}. */
+  FORWARD("forward"),
+  /** {@link StaticPolicy}; needs a profile. */
+  STATIC("static");
 
   /** What is used unless another is asked for. */
   public static final CachePolicyKind DEFAULT = LRU;
@@ -18,6 +30,11 @@ public enum CachePolicyKind {
 
   CachePolicyKind(String label) {
     this.label = label;
+  }
+
+  /** Whether {@link #create} needs a profile. */
+  public boolean needsProfile() {
+    return this == STATIC;
   }
 
   /** As in {@code --cache}. */
@@ -45,13 +62,24 @@ public enum CachePolicyKind {
    * A new policy for an empty cache.
    *
    * @param profile earlier use of the same model's experts
-   * @throws IllegalArgumentException if the profile is of another shape
+   * @throws IllegalArgumentException if the profile is of another shape, or the policy needs one and
+   *     there is none
    */
   public CachePolicy create(CacheShape shape, Optional<ExpertProfile> profile) {
     profile.ifPresent(known -> known.check(shape));
     return switch (this) {
       case LRU -> new LruPolicy(shape);
       case LFU -> new LfuPolicy(shape);
+      case LCP -> new LcpPolicy(shape);
+      case LEAST_STALE -> new LeastStalePolicy(shape);
+      case ARC -> new ArcPolicy(shape);
+      case TINYLFU -> new TinyLfuPolicy(shape);
+      case FORWARD -> new ForwardPolicy(shape);
+      case STATIC ->
+          new StaticPolicy(
+              shape,
+              profile.orElseThrow(
+                  () -> new IllegalArgumentException("cache policy 'static' needs a profile")));
     };
   }
 

@@ -4,31 +4,50 @@ import java.util.Arrays;
 import java.util.function.IntPredicate;
 
 /**
- * Gives up the resident expert of least value. Layers share the capacity evenly, to within one
- * expert: the victim is of the incoming expert's layer unless another layer holds more. One pool
- * for all layers would not do: they are visited in turns, so by mere recency the layer visited next
- * would hold the oldest experts, and values of different layers would have to be comparable.
- *
- * <p>Time is counted per layer, in tokens that passed it. A victim costs one pass over the
- * residents of one layer; nothing is allocated after the constructor.
+ * Gives up the resident expert of least value. Time is counted per layer, in tokens that passed it:
+ * layers are visited in turns, so by any common clock the layer visited next would hold the oldest
+ * experts. A victim costs a look at each layer and a pass over the residents of one or two; nothing
+ * is allocated after the constructor.
  */
 abstract class RankedPolicy implements CachePolicy {
+  /** Which experts compete for room. */
+  enum Pool {
+    /**
+     * Layers share the capacity evenly, to within one expert: the victim is of the incoming
+     * expert's layer unless another layer holds more. For values that say nothing across layers.
+     */
+    EVEN,
+    /** All experts of all layers. Of equals one goes whose layer is visited last. */
+    ONE
+  }
+
+  protected static final IntPredicate ANY = key -> true;
+
   protected final CacheShape shape;
+  private final Pool pool;
   private final long[] now; // per layer, tokens that have passed it
   private final int[] residents; // [numLayers, numExperts] keys; of each layer the first counts
   private final int[] counts; // residents per layer
   private final int[] place; // of each key among its layer's residents; −1 if not resident
+  private final int[] least; // per layer, the key of least value; −1 if not known
+  private int current; // the layer routed last
+  private int layersSeen; // that have experts
+  private int capacity;
 
-  RankedPolicy(CacheShape shape) {
+  RankedPolicy(CacheShape shape, Pool pool) {
     this.shape = shape;
+    this.pool = pool;
+    capacity = shape.capacity();
     now = new long[shape.numLayers()];
     residents = new int[shape.keys()];
     counts = new int[shape.numLayers()];
     place = new int[shape.keys()];
     Arrays.fill(place, -1);
+    least = new int[shape.numLayers()];
+    Arrays.fill(least, -1);
   }
 
-  /** What a resident is worth; the least is given up, of equals the lowest key. */
+  /** What a resident is worth; the least is given up, of equals in a layer the lowest key. */
   protected abstract double value(int key);
 
   /**
@@ -47,11 +66,29 @@ abstract class RankedPolicy implements CachePolicy {
     return place[key] >= 0;
   }
 
+  /** The layer routed last. */
+  protected final int current() {
+    return current;
+  }
+
+  /** The even share of a layer in the capacity, at least 1. */
+  protected final int share() {
+    return Math.max(1, capacity / Math.max(1, layersSeen));
+  }
+
+  /** Values of a layer have changed. */
+  protected final void changed(int layer) {
+    least[layer] = -1;
+  }
+
   @Override
   public void routed(RoutedTokens routed) {
     int layer = routed.layer();
     int topK = routed.topK();
     int[] experts = routed.experts();
+    layersSeen += now[layer] == 0 ? 1 : 0;
+    current = layer;
+    changed(layer);
     for (int t = 0; t < routed.tokens(); t++) {
       now[layer]++;
       for (int k = t * topK; k < (t + 1) * topK; k++) {
@@ -68,6 +105,7 @@ abstract class RankedPolicy implements CachePolicy {
       int layer = shape.layer(key);
       place[key] = counts[layer];
       residents[layer * shape.numExperts() + counts[layer]++] = key;
+      changed(layer);
     }
   }
 
@@ -79,18 +117,36 @@ abstract class RankedPolicy implements CachePolicy {
       residents[layer * shape.numExperts() + place[key]] = last;
       place[last] = place[key];
       place[key] = -1;
+      changed(layer);
     }
   }
 
   @Override
+  public void resize(int newCapacity) {
+    capacity = newCapacity;
+  }
+
+  @Override
   public int victim(int incoming, IntPredicate mayLeave) {
-    int home = shape.layer(incoming);
+    int home = incoming < 0 ? -1 : shape.layer(incoming); // −1: the cache shrinks
+    int victim =
+        switch (pool) {
+          case EVEN -> ofFullestLayer(home, mayLeave);
+          case ONE -> ofAll(mayLeave);
+        };
+    if (victim < 0) {
+      throw new IllegalArgumentException("no expert may leave for " + incoming);
+    }
+    return victim;
+  }
+
+  private int ofFullestLayer(int home, IntPredicate mayLeave) {
     int most = 0;
     for (int layer = 0; layer < counts.length; layer++) {
       most = Math.max(most, counts[layer] + (layer == home ? 1 : 0));
     }
     for (int size = most; size > 0; size--) { // mostly done after the first
-      int victim = counts[home] + 1 == size ? leastOf(home, mayLeave) : -1;
+      int victim = home >= 0 && counts[home] + 1 == size ? leastOf(home, mayLeave) : -1;
       for (int layer = 0; layer < counts.length; layer++) {
         if (layer != home && counts[layer] == size) {
           victim = victim < 0 ? leastOf(layer, mayLeave) : victim;
@@ -100,22 +156,44 @@ abstract class RankedPolicy implements CachePolicy {
         return victim;
       }
     }
-    throw new IllegalArgumentException("no expert may leave for " + incoming);
+    return -1;
   }
 
-  private int leastOf(int layer, IntPredicate mayLeave) {
-    int from = layer * shape.numExperts();
-    int least = -1;
+  private int ofAll(IntPredicate mayLeave) {
+    int victim = -1;
     double leastValue = Double.POSITIVE_INFINITY;
+    for (int i = 0; i < counts.length; i++) { // from the layer visited last backwards
+      int layer = Math.floorMod(current - i, counts.length);
+      int key = leastOf(layer, mayLeave);
+      if (key >= 0 && (victim < 0 || value(key) < leastValue)) {
+        victim = key;
+        leastValue = value(key);
+      }
+    }
+    return victim;
+  }
+
+  /** The key of least value in a layer that may leave; −1 if none. */
+  protected int leastOf(int layer, IntPredicate mayLeave) {
+    if (least[layer] < 0) {
+      least[layer] = scan(layer, ANY);
+    }
+    return least[layer] < 0 || mayLeave.test(least[layer]) ? least[layer] : scan(layer, mayLeave);
+  }
+
+  private int scan(int layer, IntPredicate mayLeave) {
+    int from = layer * shape.numExperts();
+    int found = -1;
+    double foundValue = Double.POSITIVE_INFINITY;
     for (int i = from; i < from + counts[layer]; i++) {
       int key = residents[i];
       double value = value(key);
-      boolean less = value < leastValue || (value == leastValue && key < least);
-      if ((less || least < 0) && mayLeave.test(key)) {
-        least = key;
-        leastValue = value;
+      boolean less = value < foundValue || (value == foundValue && key < found);
+      if ((less || found < 0) && mayLeave.test(key)) {
+        found = key;
+        foundValue = value;
       }
     }
-    return least;
+    return found;
   }
 }

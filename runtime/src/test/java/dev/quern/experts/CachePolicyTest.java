@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -15,7 +17,14 @@ class CachePolicyTest {
   private static final CacheShape SMALL = new CacheShape(1, 8, 1, 3);
 
   private static PolicyDriver driver(CacheShape shape, CachePolicyKind kind) {
-    return new PolicyDriver(shape, kind.create(shape, Optional.empty()));
+    return new PolicyDriver(shape, kind.create(shape, Optional.of(profile(shape))));
+  }
+
+  /** Experts with lower keys are hotter. */
+  private static ExpertProfile profile(CacheShape shape) {
+    long[] counts = new long[shape.keys()];
+    Arrays.setAll(counts, key -> counts.length - key);
+    return new ExpertProfile(shape.numLayers(), shape.numExperts(), counts.length, counts);
   }
 
   @Test
@@ -40,7 +49,7 @@ class CachePolicyTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"LRU", "LFU", "ARC", "TINYLFU"})
   void layersShareTheCapacity(CachePolicyKind kind) {
     CacheShape shape = new CacheShape(3, 16, 2, 10);
     PolicyDriver cache = driver(shape, kind);
@@ -59,7 +68,7 @@ class CachePolicyTest {
   @ParameterizedTest
   @EnumSource
   void refusesWhenNothingMayLeave(CachePolicyKind kind) {
-    CachePolicy policy = kind.create(SMALL, Optional.empty());
+    CachePolicy policy = kind.create(SMALL, Optional.of(profile(SMALL)));
     policy.admitted(1);
     assertThrows(IllegalArgumentException.class, () -> policy.victim(2, key -> false));
   }
@@ -72,5 +81,145 @@ class CachePolicyTest {
     Exception e =
         assertThrows(IllegalArgumentException.class, () -> CachePolicyKind.ofLabel("mru"));
     assertTrue(e.getMessage().startsWith("no cache policy 'mru': lru, lfu"), e.getMessage());
+  }
+
+  @Test
+  void lcpDecaysByAQuarterEvery128Tokens() {
+    CacheShape shape = new CacheShape(1, 8, 1, 2);
+    PolicyDriver cache = driver(shape, CachePolicyKind.LCP);
+    cache.use(0, 1).use(0, 1).use(0, 1).use(0, 1); // 4 uses
+    for (int t = 0; t < 127; t++) {
+      cache.use(0, 2);
+    }
+    cache.use(0, 3); // 1: 4 · 0.25^(128 / 128) = 1, against 127 · 0.25^(1 / 128)
+    assertArrayEquals(new int[] {2, 3}, cache.resident(0));
+
+    LcpPolicy policy = new LcpPolicy(new CacheShape(3, 8, 1, 2));
+    PolicyDriver three = new PolicyDriver(new CacheShape(3, 8, 1, 2), policy);
+    three.use(0, 5).use(1, 5).use(2, 5).use(0, 6);
+    assertEquals(Math.pow(0.25, 1 / 128.0) * 1.3, policy.value(5), 1e-12); // first layer
+    assertEquals(1.15, policy.value(8 + 5), 1e-12); // middle
+    assertEquals(1, policy.value(16 + 5), 1e-12); // last
+  }
+
+  @Test
+  void leastStaleAddsFrequencyRecencyAndDepth() {
+    CacheShape shape = new CacheShape(2, 8, 1, 2);
+    LeastStalePolicy policy = new LeastStalePolicy(shape);
+    PolicyDriver cache = new PolicyDriver(shape, policy);
+    cache.use(0, 1).use(1, 1).use(0, 1).use(1, 2).use(0, 2).use(1, 2);
+    double once = Math.exp(-0.01);
+    assertEquals(0.4 * 2 / 3 + 0.4 * once + 0.2, policy.value(1), 1e-12);
+    assertEquals(0.4 * 1 / 3 + 0.4 * once * once + 0.1, policy.value(8 + 1), 1e-12);
+    assertEquals(0.4 * 2 / 3 + 0.4 + 0.1, policy.value(8 + 2), 1e-12);
+    assertEquals(0.1, policy.value(8 + 7), 1e-12); // never used
+  }
+
+  @Test
+  void staticKeepsTheHottest() {
+    CacheShape shape = new CacheShape(2, 8, 1, 4); // the profile's hottest: layer 0, experts 0 to 3
+    PolicyDriver cache = driver(shape, CachePolicyKind.STATIC);
+    for (int round = 0; round < 3; round++) {
+      for (int e = 0; e < 8; e++) {
+        cache.use(0, 7 - e).use(1, e);
+      }
+    }
+    assertArrayEquals(new int[] {0, 1, 2}, cache.resident(0)); // one place is passed through
+    assertArrayEquals(new int[] {7}, cache.resident(1));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> CachePolicyKind.STATIC.create(shape, Optional.empty()));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void victimsMayLeaveAndRunsRepeat(CachePolicyKind kind) {
+    CacheShape shape = new CacheShape(3, 16, 4, 14);
+    double first = Double.NaN;
+    for (int run = 0; run < 2; run++) {
+      PolicyDriver cache = driver(shape, kind); // asserts that victims may leave
+      Random random = new Random(7);
+      for (int t = 0; t < 400; t++) {
+        for (int layer = 0; layer < 3; layer++) {
+          int[] experts = random.ints(0, 16).distinct().limit(4).toArray();
+          cache.use(layer, experts);
+        }
+        if (t == 200) {
+          cache.resize(8);
+          assertEquals(8, cache.residents());
+        }
+        if (t == 300) {
+          cache.resize(40);
+        }
+      }
+      assertEquals(40, cache.residents());
+      assertEquals(run == 0 ? cache.hitRate() : first, cache.hitRate());
+      first = cache.hitRate();
+    }
+  }
+
+  @Test
+  void arcKeepsTheInvariantsOfItsPaper() {
+    int c = 8;
+    CacheShape shape = new CacheShape(1, 64, 2, c);
+    ArcPolicy policy = new ArcPolicy(shape);
+    PolicyDriver cache = new PolicyDriver(shape, policy);
+    Random random = new Random(11);
+    for (int t = 0; t < 5000; t++) {
+      int a = (int) (Math.abs(random.nextGaussian()) * (t / 1000 + 2)) % 64; // widens
+      cache.use(0, a, (a + 1 + random.nextInt(60)) % 64);
+      int t1 = policy.size(0, ArcPolicy.Place.T1);
+      int t2 = policy.size(0, ArcPolicy.Place.T2);
+      int b1 = policy.size(0, ArcPolicy.Place.B1);
+      int b2 = policy.size(0, ArcPolicy.Place.B2);
+      assertEquals(cache.residents(), t1 + t2);
+      assertTrue(t1 + b1 <= c, "T1 + B1 = " + (t1 + b1));
+      assertTrue(t1 + t2 + b1 + b2 <= 2 * c, "all lists");
+      assertTrue(t1 + t2 == c || b1 + b2 == 0, "nothing leaves before the cache is full");
+      assertTrue(policy.target(0) >= 0 && policy.target(0) <= c, "p = " + policy.target(0));
+    }
+  }
+
+  @Test
+  void arcLearnsFromWhatHasLeft() {
+    CacheShape shape = new CacheShape(1, 8, 1, 2);
+    ArcPolicy policy = new ArcPolicy(shape);
+    PolicyDriver cache = new PolicyDriver(shape, policy);
+    cache.use(0, 1).use(0, 1).use(0, 2).use(0, 3); // T2 {1}; T1 2 left for 3
+    assertArrayEquals(new int[] {1, 3}, cache.resident(0));
+    cache.use(0, 2); // from B1: list 1 grows, so 1, in list 2, leaves
+    assertEquals(1, policy.target(0));
+    assertArrayEquals(new int[] {2, 3}, cache.resident(0));
+    cache.use(0, 1); // from B2: list 1 shrinks, so 3 leaves
+    assertEquals(0, policy.target(0));
+    assertArrayEquals(new int[] {1, 2}, cache.resident(0));
+  }
+
+  @Test
+  void tinyLfuAdmitsTheMoreFrequent() {
+    CacheShape shape = new CacheShape(1, 16, 1, 3); // a window of one, two in the main part
+    TinyLfuPolicy policy = new TinyLfuPolicy(shape);
+    PolicyDriver cache = new PolicyDriver(shape, policy);
+    cache.use(0, 1).use(0, 1).use(0, 2).use(0, 2).use(0, 3);
+    cache.use(0, 4); // 1 and 2 go to the main part; 3, used once, is not admitted
+    assertArrayEquals(new int[] {1, 2, 4}, cache.resident(0));
+    assertEquals(TinyLfuPolicy.Segment.PROBATION, policy.segment(1));
+    cache.use(0, 1); // proven
+    assertEquals(TinyLfuPolicy.Segment.PROTECTED, policy.segment(1));
+    cache.use(0, 4).use(0, 4).use(0, 5); // 4, used three times, takes the place of 2
+    assertArrayEquals(new int[] {1, 4, 5}, cache.resident(0));
+  }
+
+  @Test
+  void tinyLfuForgets() {
+    CacheShape shape = new CacheShape(1, 16, 1, 3);
+    TinyLfuPolicy policy = new TinyLfuPolicy(shape);
+    PolicyDriver cache = new PolicyDriver(shape, policy);
+    for (int t = 0; t < 29; t++) {
+      cache.use(0, 1);
+    }
+    assertEquals(29, policy.uses(1));
+    cache.use(0, 1); // ten times the capacity
+    assertEquals(15, policy.uses(1));
   }
 }
