@@ -1,10 +1,13 @@
 package dev.quern.cli;
 
+import dev.quern.experts.MemoryMonitor;
 import dev.quern.experts.StreamStatistics;
 import dev.quern.model.ExpertStreams;
 import dev.quern.model.ModelConfig;
+import dev.quern.system.DiskSpeed;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.Optional;
 
 /** What is said of streamed experts before and after a run. */
 final class StreamingText {
@@ -21,6 +24,19 @@ final class StreamingText {
         100.0 * plan.expertBytes() / plan.allBytes(),
         ByteSize.text(plan.otherBytes()));
     streams.store().note().ifPresent(err::println);
+    Optional<DiskSpeed> disk = streams.disk();
+    if (disk.isPresent()) {
+      double perToken = (double) plan.allBytes() * config.topK() / config.numExperts();
+      err.printf(
+          Locale.ROOT,
+          "disk: %s/s with %d readers; a token uses %s of experts: %.1f tokens/s if none is in"
+              + " memory, more as they are; predictions by %s%n",
+          ByteSize.text((long) disk.get().bytesPerSecond()),
+          disk.get().readers(),
+          ByteSize.text((long) perToken),
+          disk.get().bytesPerSecond() / perToken,
+          streams.predictor());
+    }
     err.flush();
   }
 
@@ -40,5 +56,16 @@ final class StreamingText {
         s.prefetchLate(),
         s.prefetchWasted(),
         s.stallNanos() / 1e9);
+    streams
+        .monitor()
+        .map(MemoryMonitor::actions)
+        .filter(actions -> actions.shrinks() > 0)
+        .ifPresent(actions ->
+            err.printf(
+                Locale.ROOT,
+                "memory got short: the cache shrank %,d times, to %s at the least, and grew %,d times%n",
+                actions.shrinks(),
+                ByteSize.text(actions.lowestBudgetBytes()),
+                actions.grows()));
   }
 }

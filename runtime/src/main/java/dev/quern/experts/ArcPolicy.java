@@ -5,12 +5,12 @@ import java.util.function.IntPredicate;
 
 /**
  * Adaptive replacement: per layer a list of experts used once and one of experts used again, each
- * with a list of those that have lately left it. A use of one that has left list 1 lets list 1 grow,
- * of one that has left list 2, list 2. Layers share the capacity evenly.
+ * with a list of those that have lately left it. A use of one that has left list 1 lets list 1
+ * grow, of one that has left list 2, list 2. Layers share the capacity evenly.
  *
- * <p>Source: Megiddo, Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003, figure
- * 4. Deviations: experts in use cannot leave, so the other list is asked when one has none; an
- * expert that was prefetched and not used yet is the oldest of list 1.
+ * <p>Source: Megiddo, Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003,
+ * figure 4. Deviations: experts in use cannot leave, so the other list is asked when one has none;
+ * an expert that was prefetched and not used yet is the oldest of list 1.
  */
 final class ArcPolicy extends RankedPolicy {
   /** Where a key is listed: T1, T2 in memory, B1, B2 gone. */

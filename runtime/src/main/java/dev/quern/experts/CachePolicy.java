@@ -38,8 +38,8 @@ public interface CachePolicy {
    * Holds until the layer is routed again; to be called after it was routed.
    *
    * @param layer of the experts
-   * @param tokensAhead 0: by the present token, which has not reached the layer yet; 1: by the next,
-   *     or soon after, on any scale: best is 0.8^(d − 1) where d tokens ahead is the next use
+   * @param tokensAhead 0: by the present token, which has not reached the layer yet; 1: by the
+   *     next, or soon after, on any scale: best is 0.8^(d − 1) where d tokens ahead is the next use
    * @param probabilities [numExperts], valid during the call
    */
   default void expect(int layer, int tokensAhead, float[] probabilities) {}

@@ -62,8 +62,8 @@ public enum CachePolicyKind {
    * A new policy for an empty cache.
    *
    * @param profile earlier use of the same model's experts
-   * @throws IllegalArgumentException if the profile is of another shape, or the policy needs one and
-   *     there is none
+   * @throws IllegalArgumentException if the profile is of another shape, or the policy needs one
+   *     and there is none
    */
   public CachePolicy create(CacheShape shape, Optional<ExpertProfile> profile) {
     profile.ifPresent(known -> known.check(shape));

@@ -2,8 +2,8 @@ package dev.quern.experts;
 
 /**
  * Least cache priority: value = uses · 0.25^(age / 128) · (1 + 0.3 · (1 − l / (L − 1))), with the
- * age in tokens since the last use and layers l from 0 to L − 1, so that early layers, whose experts
- * can be prefetched least, weigh more. Uses are counted from the start and never decay by
+ * age in tokens since the last use and layers l from 0 to L − 1, so that early layers, whose
+ * experts can be prefetched least, weigh more. Uses are counted from the start and never decay by
  * themselves. One pool for all layers.
  *
  * <p>Source: MLX-Flash (github.com/szibis/MLX-Flash), LCP cache, after FATE (arXiv 2502.12224).

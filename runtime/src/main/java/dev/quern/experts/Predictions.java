@@ -92,6 +92,22 @@ final class Predictions {
     return keys[i];
   }
 
+  /**
+   * The experts of a visit, most probable first.
+   *
+   * @param found keys are written from 0 on, as many as there is room for
+   * @return how many
+   */
+  int of(long visit, int[] found, int room) {
+    int count = 0;
+    for (int i = 0; i < size && count < room; i++) {
+      if (due[keys[i]] == visit) {
+        found[count++] = keys[i];
+      }
+    }
+    return count;
+  }
+
   /** The visit that is expected to use an expert; 0 if none is. */
   long due(int key) {
     return due[key];

@@ -1,8 +1,8 @@
 package dev.quern.experts;
 
 /**
- * Keeps the experts that a profile counts hottest, of all layers together, and changes nothing while
- * the model runs: what is colder passes through.
+ * Keeps the experts that a profile counts hottest, of all layers together, and changes nothing
+ * while the model runs: what is colder passes through.
  */
 final class StaticPolicy extends RankedPolicy {
   private final ExpertProfile profile;

@@ -40,4 +40,24 @@ public record StreamStatistics(
   public double hitRate() {
     return hits + misses == 0 ? 1 : (double) hits / (hits + misses);
   }
+
+  /** What was done after an earlier look; what is in memory is as it is now. */
+  public StreamStatistics since(StreamStatistics earlier) {
+    return new StreamStatistics(
+        visits - earlier.visits,
+        hits - earlier.hits,
+        misses - earlier.misses,
+        reads - earlier.reads,
+        bytesRead - earlier.bytesRead,
+        prefetchReads - earlier.prefetchReads,
+        prefetchUseful - earlier.prefetchUseful,
+        prefetchLate - earlier.prefetchLate,
+        prefetchWasted - earlier.prefetchWasted,
+        prefetchUnused,
+        prefetchCancelled - earlier.prefetchCancelled,
+        stallNanos - earlier.stallNanos,
+        residentExperts,
+        bytesInUse,
+        budgetBytes);
+  }
 }

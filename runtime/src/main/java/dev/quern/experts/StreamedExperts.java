@@ -28,7 +28,7 @@ import java.util.function.IntPredicate;
  * <p>After an {@link ExpertReadException} the visit is to be ended; another may begin, and reads
  * again what failed.
  */
-public final class StreamedExperts implements ExpertStore, RoutingObserver {
+public final class StreamedExperts implements ExpertStore, ExpertGuesses, RoutingObserver {
   /** What finding out how many readers are best may take. */
   private static final long MEASURE_MILLIS = 100;
 
@@ -353,6 +353,21 @@ public final class StreamedExperts implements ExpertStore, RoutingObserver {
 
   private void trim() {
     cache.trim(cache.residents() - pinned, unused);
+  }
+
+  /** The experts that are expected of the layer's next visit, at most topK, most probable first. */
+  @Override
+  public int guess(int layer, int[] experts) {
+    lock.lock();
+    try {
+      int count = predictions.of(predictions.upcoming(layer), experts, shape.topK());
+      for (int i = 0; i < count; i++) {
+        experts[i] = shape.expert(experts[i]);
+      }
+      return count;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /**

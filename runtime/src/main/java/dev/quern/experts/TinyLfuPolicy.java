@@ -4,9 +4,9 @@ import java.util.Arrays;
 import java.util.function.IntPredicate;
 
 /**
- * W-TinyLFU: newcomers pass a small window; whoever leaves it is kept only if it was used more often
- * lately than the expert that would go for it. The main part is a segmented LRU: on probation until
- * used again, then protected. Layers share the capacity evenly.
+ * W-TinyLFU: newcomers pass a small window; whoever leaves it is kept only if it was used more
+ * often lately than the expert that would go for it. The main part is a segmented LRU: on probation
+ * until used again, then protected. Layers share the capacity evenly.
  *
  * <p>Source: Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission policy", ACM
  * ToS 2017. Deviations: uses are counted exactly, as experts are few, not in a sketch; the window

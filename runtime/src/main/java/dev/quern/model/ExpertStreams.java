@@ -2,9 +2,13 @@ package dev.quern.model;
 
 import dev.quern.experts.CachePolicy;
 import dev.quern.experts.CacheShape;
+import dev.quern.experts.ExpertGuesses;
 import dev.quern.experts.ExpertPredictor;
+import dev.quern.experts.ExpertStore;
 import dev.quern.experts.ExpertViews;
+import dev.quern.experts.MemoryMonitor;
 import dev.quern.experts.NextRouterPredictor;
+import dev.quern.experts.Prefetcher;
 import dev.quern.experts.RoutingObserver;
 import dev.quern.experts.ShadowPredictor;
 import dev.quern.experts.StreamOptions;
@@ -13,12 +17,17 @@ import dev.quern.experts.StreamedExperts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.FormatException;
 import dev.quern.format.ShadowFile;
+import dev.quern.system.DiskSpeed;
+import dev.quern.system.IoMode;
+import dev.quern.system.MemoryStatus;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 
 /**
@@ -26,13 +35,28 @@ import java.util.stream.IntStream;
  * that reads ahead, the one that watches the system's memory.
  */
 public final class ExpertStreams implements AutoCloseable {
+  /** How long the disk is measured at the start. */
+  private static final int MEASURE_MILLIS = 100;
+
+  /** An expert must be at least so likely to be read ahead. */
+  private static final float PREFETCH_PROBABILITY = 0.25f;
+
+  /** What stays available to the rest of the system. */
+  private static final long RESERVE_BYTES = 256L << 20;
+
   /** Layers that untrained predictions look ahead. */
   private static final int NEXT_ROUTER_DISTANCE = 2;
 
   private final Streaming streaming;
   private final StreamedExperts store;
   private final Plan plan;
-  private String predictor = "none";
+  private final Optional<DiskSpeed> disk;
+  private Optional<Prefetcher> prefetcher = Optional.empty();
+  private Optional<MemoryMonitor> monitor = Optional.empty();
+  private final IntPredicate hasExperts;
+  private StreamStatistics atStart;
+  private MemoryStatus memoryStatus;
+  private String predictor = "nobody";
 
   /**
    * What fits.
@@ -41,8 +65,9 @@ public final class ExpertStreams implements AutoCloseable {
    *     experts was given
    * @param expertBytes the budget of the experts' records
    * @param allBytes what the records of all experts take
+   * @param leastBytes what those take that a layer needs at once
    */
-  public record Plan(long otherBytes, long expertBytes, long allBytes) {
+  public record Plan(long otherBytes, long expertBytes, long allBytes, long leastBytes) {
     static Plan of(ModelSource.Packed pack, Streaming.Budget budget) throws FormatException {
       long all = 0;
       long largest = 0;
@@ -55,28 +80,29 @@ public final class ExpertStreams implements AutoCloseable {
         }
       }
       return switch (budget) {
-        case Streaming.Experts(long bytes) -> new Plan(0, Math.min(bytes, all), all).check(largest);
+        case Streaming.Experts(long bytes) ->
+            new Plan(0, Math.min(bytes, all), all, largest).check();
         case Streaming.Total(long bytes, int context) -> {
           ModelConfig config = pack.config();
           RunMemory memory = RunMemory.of(config, Math.min(context, config.maxPositions()));
           long other = memory.bytes() + WeightSizes.of(pack).restResident();
-          Plan plan = new Plan(other, Math.min(bytes - other, all), all);
-          yield plan.check(Math.multiplyExact(largest, config.topK()));
+          long least = Math.multiplyExact(largest, config.topK());
+          yield new Plan(other, Math.min(bytes - other, all), all, least).check();
         }
       };
     }
 
-    private Plan check(long least) {
-      if (expertBytes < least) {
+    private Plan check() {
+      if (expertBytes < leastBytes) {
         throw new IllegalArgumentException(
             ("memory: expected at least %,d MB, found %,d MB: %,d MB go to weights outside the"
                     + " experts, the context, buffers and the virtual machine, and experts need %,d"
                     + " MB at once. Shorten the context or give more memory")
                 .formatted(
-                    megabytesUp(otherBytes + least),
+                    megabytesUp(otherBytes + leastBytes),
                     (otherBytes + expertBytes) / 1_000_000,
                     megabytesUp(otherBytes),
-                    megabytesUp(least)));
+                    megabytesUp(leastBytes)));
       }
       return this;
     }
@@ -86,10 +112,18 @@ public final class ExpertStreams implements AutoCloseable {
     }
   }
 
-  private ExpertStreams(Streaming streaming, StreamedExperts store, Plan plan) {
+  private ExpertStreams(
+      Streaming streaming,
+      StreamedExperts store,
+      Plan plan,
+      Optional<DiskSpeed> disk,
+      IntPredicate hasExperts) {
     this.streaming = streaming;
     this.store = store;
     this.plan = plan;
+    this.disk = disk;
+    this.hasExperts = hasExperts;
+    atStart = store.statistics();
   }
 
   /**
@@ -104,7 +138,12 @@ public final class ExpertStreams implements AutoCloseable {
         IntStream.range(0, pack.config().numLayers())
             .mapToObj(layer -> pack.pack().expertFile(layer))
             .toList();
-    int readers = streaming.readers() == 0 ? 4 : streaming.readers();
+    Optional<DiskSpeed> disk = Optional.empty();
+    int readers = streaming.readers();
+    if (readers == 0) {
+      disk = Optional.of(measure(layers, streaming.io()));
+      readers = disk.get().readers();
+    }
     StreamOptions options =
         new StreamOptions(
             plan.expertBytes(),
@@ -113,7 +152,17 @@ public final class ExpertStreams implements AutoCloseable {
             streaming.verify(),
             readers);
     StreamedExperts store = StreamedExperts.open(layers, pack.config().topK(), views, options);
-    return new ExpertStreams(streaming, store, plan);
+    return new ExpertStreams(streaming, store, plan, disk, layer -> layers.get(layer).isPresent());
+  }
+
+  private static DiskSpeed measure(List<Optional<ExpertFile>> layers, IoMode io)
+      throws IOException {
+    List<ExpertFile> files = layers.stream().flatMap(Optional::stream).toList();
+    return DiskSpeed.measure(
+        files.stream().map(ExpertFile::file).toList(),
+        io,
+        files.getFirst().recordStride(),
+        MEASURE_MILLIS);
   }
 
   private static CachePolicy policy(Streaming streaming, CacheShape shape) {
@@ -122,7 +171,63 @@ public final class ExpertStreams implements AutoCloseable {
 
   /** Starts reading ahead and watching, once the weights are there; fills the cache if asked. */
   void start(Model model, Path pack, boolean allBeforehand) throws IOException {
-    predictor(model, pack);
+    Optional<ExpertPredictor> found = predictor(model, pack);
+    prefetcher =
+        found.map(p -> new Prefetcher(store, p, model.config().topK(), PREFETCH_PROBABILITY));
+    if (allBeforehand) {
+      load(everyKey());
+    } else if (streaming.profile().isPresent()) {
+      load(streaming.profile().get().hottest(store.shape().capacity()));
+    }
+    atStart = store.statistics();
+    if (streaming.watch()) {
+      watch();
+    }
+  }
+
+  /** Reads experts into the cache, layer by layer. */
+  private void load(int[] keys) {
+    CacheShape shape = store.shape();
+    int[] group = new int[shape.numExperts()];
+    for (int layer = 0; layer < shape.numLayers(); layer++) {
+      int of = layer;
+      int[] experts =
+          Arrays.stream(keys).filter(key -> shape.layer(key) == of).map(shape::expert).toArray();
+      if (experts.length == 0) {
+        continue;
+      }
+      store.begin(layer, experts, experts.length, ExpertStore.Order.ANNOUNCED);
+      try {
+        while (store.next(group) > 0) {
+          // Being in memory is all that is wanted of it.
+        }
+      } finally {
+        store.end();
+      }
+    }
+  }
+
+  private void watch() {
+    memoryStatus = MemoryStatus.open();
+    if (memoryStatus.known()) {
+      MemoryMonitor.Options options =
+          MemoryMonitor.Options.of(
+              RESERVE_BYTES, Math.min(plan.expertBytes, plan.leastBytes), plan.expertBytes);
+      monitor = Optional.of(new MemoryMonitor(store, memoryStatus::availableBytes, options));
+      monitor.get().start();
+    }
+  }
+
+  private int[] everyKey() {
+    CacheShape shape = store.shape();
+    if (plan.expertBytes < plan.allBytes) {
+      throw new IllegalArgumentException(
+          "prefill resident: expected memory for all experts, %,d MB, found %,d MB. Use layer-grouped"
+              .formatted(Plan.megabytesUp(plan.allBytes), plan.expertBytes / 1_000_000));
+    }
+    return IntStream.range(0, shape.keys())
+        .filter(key -> hasExperts.test(shape.layer(key)))
+        .toArray();
   }
 
   private Optional<ExpertPredictor> predictor(Model model, Path pack) throws IOException {
@@ -155,7 +260,14 @@ public final class ExpertStreams implements AutoCloseable {
   List<RoutingObserver> observers() {
     List<RoutingObserver> observers = new ArrayList<>();
     observers.add(store);
+    prefetcher.ifPresent(observers::add);
     return observers;
+  }
+
+  /** Guesses for speculative execution; none if it is not asked for or nothing predicts. */
+  Optional<ExpertGuesses> guesses() {
+    boolean known = streaming.speculate() && prefetcher.isPresent();
+    return known ? Optional.of(store) : Optional.empty();
   }
 
   public StreamedExperts store() {
@@ -166,16 +278,37 @@ public final class ExpertStreams implements AutoCloseable {
     return plan;
   }
 
+  /** What was measured at the start; empty if the number of readers was given. */
+  public Optional<DiskSpeed> disk() {
+    return disk;
+  }
+
   /** Who says which experts come next, in words. */
   public String predictor() {
     return predictor;
   }
 
+  /** Since the model was opened and the cache filled. */
   public StreamStatistics statistics() {
-    return store.statistics();
+    return store.statistics().since(atStart);
+  }
+
+  /** Who reads ahead, if anybody predicts. */
+  public Optional<Prefetcher> prefetcher() {
+    return prefetcher;
+  }
+
+  public Optional<MemoryMonitor> monitor() {
+    return monitor;
   }
 
   /** Ends the threads; the store is closed with the weights. */
   @Override
-  public void close() {}
+  public void close() {
+    monitor.ifPresent(MemoryMonitor::close);
+    if (memoryStatus != null) {
+      memoryStatus.close();
+    }
+    prefetcher.ifPresent(Prefetcher::close);
+  }
 }

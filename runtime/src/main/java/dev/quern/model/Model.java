@@ -120,6 +120,7 @@ public final class Model implements AutoCloseable {
     Session session = new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
     streams.ifPresent(open -> {
       open.observers().forEach(session::observe);
+      open.guesses().ifPresent(session::speculate);
     });
     return session;
   }
