@@ -43,8 +43,10 @@ class CollectTracesCommandTest {
     List<String> args =
         new ArrayList<>(
             List.of("collect-traces", "--model", model.toString(), "--out", traces.toString()));
-    args.addAll(List.of("--master", SharedSpark.MASTER));
     args.addAll(List.of(more));
+    if (!args.contains("--master")) {
+      args.addAll(List.of("--master", SharedSpark.MASTER));
+    }
     if (!args.contains("--dataset")) {
       args.addAll(List.of("--dataset", dataset.toString()));
     }
