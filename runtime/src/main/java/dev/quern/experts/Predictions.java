@@ -131,7 +131,7 @@ final class Predictions {
     return nearest;
   }
 
-  /** One that {@link #next} gave is being read, or cannot be. */
+  /** One that {@link #next} gave is being read. */
   void tried(int i) {
     untried[i] = false;
   }

@@ -4,13 +4,11 @@ import dev.quern.format.ExpertFile;
 import dev.quern.system.Threads;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 
 /**
  * Experts read from disk when they are needed, in slots of memory under a budget of bytes. A record
@@ -37,53 +35,32 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   private final Condition arrival = lock.newCondition(); // for the model's thread
   private final RecordSource source;
   private final ExpertViews views;
-  private final ExpertCache cache;
+  private final StreamState state;
   private final CacheShape shape;
-  private final Visit visit;
-  private final Predictions predictions;
-  private final boolean[] verified; // or not to be
   private final long[] expertBytes; // of each layer
-  private final List<Thread> readers = new ArrayList<>();
+  private final List<Thread> readers;
   private final long mostBytes;
-  private final IntPredicate unused = this::unused;
-  private final IntPredicate unwanted = this::unwanted;
-  private final IntPredicate notOnDisk = this::notOnDisk;
-  private int pinned; // experts in memory that the visit uses
-  private int readingAhead;
-  private long protectedUntil; // visits up to here keep the experts that are predicted for them
-  private Throwable failure; // of the present visit
+  private long stallNanos;
   private boolean closed;
 
-  private long visits;
-  private long hits;
-  private long misses;
-  private long reads;
-  private long bytesRead;
-  private long prefetchReads;
-  private long prefetchUseful;
-  private long prefetchLate;
-  private long stallNanos;
-  private final boolean[] startedAhead; // the read in progress, or the last, was ahead of need
-
-  private StreamedExperts(RecordSource source, int topK, ExpertViews views, StreamOptions options) {
+  private StreamedExperts(
+      RecordSource source, StreamState state, ExpertViews views, long mostBytes, int readerCount) {
     this.source = source;
+    this.state = state;
     this.views = views;
-    cache = new ExpertCache(source, topK, options);
-    shape = cache.shape();
-    visit = new Visit(shape.numExperts());
-    predictions = new Predictions(shape);
-    verified = new boolean[shape.keys()];
-    if (!options.verify()) {
-      Arrays.fill(verified, true);
-    }
-    startedAhead = new boolean[shape.keys()];
-    mostBytes = options.budgetBytes();
+    this.mostBytes = mostBytes;
+    shape = state.shape();
     expertBytes = new long[shape.numLayers()];
     for (int layer = 0; layer < expertBytes.length; layer++) {
       if (source.hasExperts(layer)) {
         expertBytes[layer] = views.of(layer, 0, source.file(layer).record(0)).bytes();
       }
     }
+    readers =
+        IntStream.range(0, readerCount)
+            .mapToObj(
+                i -> Thread.ofPlatform().daemon().name("expert-reader-" + i).unstarted(this::read))
+            .toList();
   }
 
   /**
@@ -99,23 +76,22 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
       List<Optional<ExpertFile>> layers, int topK, ExpertViews views, StreamOptions options)
       throws IOException {
     RecordSource source = new RecordSource(layers, options.io());
-    StreamedExperts store;
-    int readers;
+    StreamState state = null;
     try {
-      store = new StreamedExperts(source, topK, views, options);
-      readers =
+      int readers =
           options.readers() > 0 ? options.readers() : source.measure(MEASURE_MILLIS).readers();
+      state = new StreamState(source, topK, options, readers);
+      StreamedExperts store =
+          new StreamedExperts(source, state, views, options.budgetBytes(), readers);
+      store.readers.forEach(Thread::start);
+      return store;
     } catch (Throwable e) {
+      if (state != null) {
+        state.close();
+      }
       source.close();
       throw e;
     }
-    for (int i = 0; i < readers; i++) {
-      Thread reader = new Thread(store::read, "expert-reader-" + i);
-      reader.setDaemon(true);
-      reader.start();
-      store.readers.add(reader);
-    }
-    return store;
   }
 
   /** What is read otherwise than asked for, one line. */
@@ -135,7 +111,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
 
   /** The least budget: the slot of the largest record. */
   public long leastBytes() {
-    return cache.largestBytes();
+    return state.cache().largestBytes();
   }
 
   /** Bytes of memory that a record of a file takes, whatever store it is in. */
@@ -157,7 +133,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public void routed(RoutedTokens routed) {
     lock.lock();
     try {
-      cache.policy().routed(routed);
+      state.cache().policy().routed(routed);
     } finally {
       lock.unlock();
     }
@@ -168,40 +144,10 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     lock.lock();
     try {
       checkOpen();
-      if (visit.active()) {
-        throw new IllegalStateException("the visit before has not ended");
-      }
-      if (!source.hasExperts(layer)) {
-        throw new IllegalArgumentException("layer " + layer + " has no experts");
-      }
-      int inLayer = source.file(layer).numExperts();
-      failure = null;
-      visit.begin(layer, inLayer, announced, count, order);
-      if (order == Order.PRESENT) {
-        visit.keepOnly(expert -> cache.inMemory(shape.key(layer, expert)));
-        pinned += visit.waiting();
-        return;
-      }
-      predictions.begin(layer);
-      count(layer, announced, count);
+      state.begin(layer, announced, count, order);
       work.signal();
     } finally {
       lock.unlock();
-    }
-  }
-
-  private void count(int layer, int[] announced, int count) {
-    visits++;
-    for (int i = 0; i < count; i++) {
-      int key = shape.key(layer, announced[i]);
-      if (cache.inMemory(key)) {
-        hits++;
-        pinned++;
-        prefetchUseful += cache.use(key) ? 1 : 0;
-      } else {
-        misses++;
-        prefetchLate += cache.onDisk(key) ? 0 : startedAhead[key] ? 1 : 0;
-      }
     }
   }
 
@@ -209,22 +155,23 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public int next(int[] group) {
     lock.lock();
     try {
-      giveBack();
-      int found = 0;
-      while (visit.waiting() > 0) {
+      if (state.giveBack()) {
+        work.signal();
+      }
+      while (state.visit().waiting() > 0) {
         checkOpen();
-        if (failure != null) {
-          throw failed(failure);
+        if (state.failure().isPresent()) {
+          throw failed(state.failure().get());
         }
-        found = collect(group);
+        int found = state.collect(group);
         if (found > 0) {
-          break;
+          return found;
         }
         long start = System.nanoTime();
         arrival.awaitUninterruptibly();
         stallNanos += System.nanoTime() - start;
       }
-      return found;
+      return 0;
     } finally {
       lock.unlock();
     }
@@ -238,59 +185,20 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     };
   }
 
-  /** Hands out what is in memory; while anything is on disk, half of the slots at most. */
-  private int collect(int[] group) {
-    int layer = visit.layer();
-    int most = allInMemoryOrComing() ? visit.count() : Math.max(1, cache.capacityFor(layer) / 2);
-    int found = 0;
-    for (int i = visit.head(); i < visit.count() && found < most; i++) {
-      int expert = visit.announced(i);
-      if (!visit.waits(expert)) {
-        continue;
-      }
-      if (cache.inMemory(shape.key(layer, expert))) {
-        group[found++] = expert;
-      } else if (visit.order() == Order.ANNOUNCED) {
-        break;
-      }
-    }
-    for (int i = 0; i < found; i++) {
-      visit.give(group[i]);
-    }
-    return found;
-  }
-
-  private boolean allInMemoryOrComing() {
-    return missing(0) < 0;
-  }
-
-  /**
-   * The first announced expert from index i on that is on disk and waited for: its index, or −1.
-   */
-  private int missing(int from) {
-    for (int i = Math.max(from, visit.head()); i < visit.count(); i++) {
-      int expert = visit.announced(i);
-      if (visit.waits(expert) && cache.onDisk(shape.key(visit.layer(), expert))) {
-        return i;
-      }
-    }
-    return -1;
-  }
-
   @Override
   public Expert expert(int expert) {
     // Only this thread hands out and takes back; what is handed out does not change.
-    if (expert < 0 || expert >= shape.numExperts() || !visit.given(expert)) {
+    if (expert < 0 || expert >= shape.numExperts() || !state.visit().given(expert)) {
       throw new IllegalArgumentException("expert " + expert + " is not in the group");
     }
-    return cache.expert(shape.key(visit.layer(), expert));
+    return state.cache().expert(shape.key(state.visit().layer(), expert));
   }
 
   @Override
   public boolean inMemory(int layer, int expert) {
     lock.lock();
     try {
-      return cache.inMemory(shape.key(layer, expert));
+      return state.cache().inMemory(shape.key(layer, expert));
     } finally {
       lock.unlock();
     }
@@ -300,19 +208,10 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public void fetch(int layer, int expert) {
     lock.lock();
     try {
-      predictions.wish(layer, shape.key(layer, expert), notOnDisk);
+      state.wish(layer, expert);
       work.signal();
     } finally {
       lock.unlock();
-    }
-  }
-
-  private void giveBack() {
-    int returned = visit.takeBack();
-    if (returned > 0) {
-      pinned -= returned;
-      trim();
-      work.signal();
     }
   }
 
@@ -320,9 +219,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public void end() {
     lock.lock();
     try {
-      visit.end();
-      pinned = 0;
-      trim();
+      state.end();
       work.signal();
     } finally {
       lock.unlock();
@@ -343,16 +240,11 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     }
     lock.lock();
     try {
-      cache.resize(budgetBytes);
-      trim();
+      state.resize(budgetBytes);
       work.signal();
     } finally {
       lock.unlock();
     }
-  }
-
-  private void trim() {
-    cache.trim(cache.residents() - pinned, unused);
   }
 
   /** The experts that are expected of the layer's next visit, at most topK, most probable first. */
@@ -360,11 +252,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public int guess(int layer, int[] experts) {
     lock.lock();
     try {
-      int count = predictions.of(predictions.upcoming(layer), experts, shape.topK());
-      for (int i = 0; i < count; i++) {
-        experts[i] = shape.expert(experts[i]);
-      }
-      return count;
+      return state.guess(layer, experts);
     } finally {
       lock.unlock();
     }
@@ -376,7 +264,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public long upcomingVisit(int layer) {
     lock.lock();
     try {
-      return predictions.upcoming(layer);
+      return state.upcoming(layer);
     } finally {
       lock.unlock();
     }
@@ -405,8 +293,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     }
     lock.lock();
     try {
-      cache.policy().expect(layer, tokensAhead, probabilities);
-      predictions.expect(visitNumber, keys, count, notOnDisk);
+      state.expect(layer, tokensAhead, visitNumber, probabilities, keys);
       work.signal();
     } finally {
       lock.unlock();
@@ -416,22 +303,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   public StreamStatistics statistics() {
     lock.lock();
     try {
-      return new StreamStatistics(
-          visits,
-          hits,
-          misses,
-          reads,
-          bytesRead,
-          prefetchReads,
-          prefetchUseful,
-          prefetchLate,
-          cache.wasted(),
-          cache.unusedAhead(),
-          predictions.cancelled(),
-          stallNanos,
-          cache.residents(),
-          cache.memory().inUse(),
-          cache.memory().limit());
+      return state.statistics(stallNanos);
     } finally {
       lock.unlock();
     }
@@ -448,14 +320,12 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     lock.lock();
     try {
       while (!closed) {
-        int key = takeWork();
-        if (key < 0) {
+        try {
+          readNext();
+        } catch (RuntimeException | Error e) {
+          state.fail(e);
+          arrival.signal();
           work.awaitUninterruptibly();
-        } else {
-          if (missing(0) >= 0 || predictions.size() > 0) {
-            work.signal(); // there may be more for another reader
-          }
-          readOne(key);
         }
       }
     } finally {
@@ -463,131 +333,46 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
     }
   }
 
-  /** An expert that has got a slot to be read into, or −1. */
-  private int takeWork() {
-    if (visit.waiting() > 0 && failure == null) {
-      int i = missing(0);
-      if (i >= 0) {
-        int key = shape.key(visit.layer(), visit.announced(i));
-        boolean taken =
-            takeUnwanted(key, Long.MAX_VALUE)
-                || cache.take(key, cache.residents() - pinned, unused)
-                || takeFromLater(i, key);
-        if (taken) {
-          startedAhead[key] = false;
-          return key;
-        }
-      }
+  private void readNext() {
+    int key = state.takeWork();
+    if (key < 0) {
+      work.awaitUninterruptibly();
+      return;
     }
-    return takeAhead();
+    if (state.mayHaveWork()) {
+      work.signal(); // for another reader
+    }
+    if (readOne(key)) {
+      arrival.signal();
+    }
   }
 
   /**
-   * In announced order the last of those in memory leaves rather than that the next cannot come.
+   * Reads without the lock, which is held before and after.
+   *
+   * @return whether the visit waits for it
    */
-  private boolean takeFromLater(int i, int key) {
-    if (visit.order() != Order.ANNOUNCED || i > visit.head() + readers.size()) {
-      return false;
-    }
-    for (int last = visit.count() - 1; last > i; last--) {
-      int expert = visit.announced(last);
-      int later = shape.key(visit.layer(), expert);
-      if (visit.waits(expert) && cache.inMemory(later)) {
-        pinned--;
-        cache.evict(later);
-        if (cache.take(key, 0, unused)) {
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
-  private int takeAhead() {
-    int most = Math.max(1, readers.size() - 1); // one is left for what is needed at once
-    if (readingAhead >= most) {
-      return -1;
-    }
-    int i = predictions.next(notOnDisk);
-    if (i < 0) {
-      return -1;
-    }
-    int key = predictions.key(i);
-    predictions.tried(i);
-    if (!takeUnwanted(key, predictions.due(key))) {
-      return -1;
-    }
-    startedAhead[key] = true;
-    readingAhead++;
-    return key;
-  }
-
-  private boolean unused(int key) {
-    return cache.inMemory(key) && !visit.uses(shape.layer(key), shape.expert(key));
-  }
-
-  private boolean unwanted(int key) {
-    long due = predictions.due(key);
-    return (due == 0 || due > protectedUntil) && unused(key);
-  }
-
-  private boolean notOnDisk(int key) {
-    return !cache.onDisk(key);
-  }
-
-  /** Takes a slot without evicting an expert that is predicted for that visit or one before it. */
-  private boolean takeUnwanted(int key, long visitNumber) {
-    protectedUntil = visitNumber;
-    int candidates = cache.residents() - pinned;
-    for (int i = 0; i < predictions.size(); i++) {
-      int predicted = predictions.key(i);
-      candidates -= unused(predicted) && !unwanted(predicted) ? 1 : 0;
-    }
-    return cache.take(key, candidates, unwanted);
-  }
-
-  /** Reads without the lock, which is held before and after. */
-  private void readOne(int key) {
+  private boolean readOne(int key) {
     int layer = shape.layer(key);
     int expert = shape.expert(key);
-    boolean ahead = startedAhead[key];
-    boolean verify = !verified[key];
-    MemorySegment slot = cache.memory().segment(cache.size(key), cache.slot(key));
-    MemorySegment record = null;
-    Throwable problem = null;
+    boolean verify = state.toVerify(key);
+    MemorySegment slot = state.slot(key);
+    MemorySegment record;
     lock.unlock();
     try {
       record = source.read(layer, expert, slot, verify);
     } catch (Throwable e) { // whatever it is, the model's thread must not wait for ever
-      problem = e;
-    } finally {
       lock.lock();
+      return state.failed(key, e);
     }
-    readingAhead -= ahead ? 1 : 0;
-    boolean wanted = visit.uses(layer, expert);
-    if (problem == null) {
-      try {
-        Expert view = views.of(layer, expert, record);
-        verified[key] = true;
-        reads++;
-        bytesRead += source.extentBytes(layer, expert);
-        prefetchReads += ahead ? 1 : 0;
-        pinned += wanted ? 1 : 0;
-        cache.admit(key, view, ahead && !wanted);
-      } catch (RuntimeException | Error e) {
-        problem = e;
-      }
+    lock.lock();
+    Expert view;
+    try {
+      view = views.of(layer, expert, record);
+    } catch (RuntimeException | Error e) {
+      return state.failed(key, e);
     }
-    if (problem != null) {
-      cache.abandon(key);
-      if (wanted) {
-        failure = problem;
-      }
-    }
-    trim();
-    if (wanted) {
-      arrival.signal();
-    }
+    return state.arrived(key, view);
   }
 
   /** Waits for reads in progress and gives all memory back; no visit may be in progress. */
@@ -605,7 +390,7 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
       lock.unlock();
     }
     Threads.join(readers);
-    cache.close();
+    state.close();
     source.close();
   }
 }

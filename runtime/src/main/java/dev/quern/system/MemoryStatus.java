@@ -106,10 +106,10 @@ public final class MemoryStatus implements AutoCloseable {
   private static List<Path> upwards(Path mount, String path) {
     List<Path> folders = new ArrayList<>();
     Path folder = mount.resolve(path.replaceFirst("^/+", "")).normalize();
-    while (folder != null && folder.startsWith(mount)) {
+    for (; folder.startsWith(mount) && !folder.equals(mount); folder = folder.getParent()) {
       folders.add(folder);
-      folder = folder.getParent();
     }
+    folders.add(mount);
     return folders;
   }
 
