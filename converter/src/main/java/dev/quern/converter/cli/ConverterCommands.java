@@ -7,6 +7,6 @@ import java.util.List;
 public final class ConverterCommands implements CommandProvider {
   @Override
   public List<Object> commands() {
-    return List.of(new ConvertCommand(), new CollectTracesCommand());
+    return List.of(new ConvertCommand(), new CollectTracesCommand(), new TrainShadowCommand());
   }
 }
