@@ -24,7 +24,7 @@ public enum CachePolicyKind {
   STATIC("static");
 
   /** What is used unless another is asked for. */
-  public static final CachePolicyKind DEFAULT = LRU;
+  public static final CachePolicyKind DEFAULT = FORWARD;
 
   private final String label;
 
