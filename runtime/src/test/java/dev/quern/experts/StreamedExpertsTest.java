@@ -408,4 +408,27 @@ class StreamedExpertsTest {
       assertTrue(Thread.interrupted());
     }
   }
+
+  @Test
+  void anErrorOfOursReachesTheModelInsteadOfAHang() throws IOException {
+    try (StreamedPack pack = StreamedPack.write(folder, EXPERTS, 40);
+        StreamedExperts store =
+            StreamedExperts.open(
+                pack.layers(),
+                StreamedPack.TOP_K,
+                (layer, expert, record) -> {
+                  if (expert == 7) {
+                    throw new ArithmeticException("no view");
+                  }
+                  return pack.view(layer, expert, record);
+                },
+                options(1 << 20, IoMode.DIRECT, 2))) {
+      IllegalStateException e =
+          assertThrows(
+              IllegalStateException.class,
+              () -> visit(pack, store, 0, new int[] {7}, Order.AVAILABLE));
+      assertEquals("no view", e.getCause().getMessage());
+      visit(pack, store, 0, new int[] {3, 6}, Order.AVAILABLE);
+    }
+  }
 }
