@@ -36,7 +36,7 @@ final class ArcPolicy extends RankedPolicy {
   private boolean incomingFromB2;
 
   ArcPolicy(CacheShape shape) {
-    super(shape, Pool.EVEN);
+    super(shape, Pool.SHARES);
     places = new Place[shape.keys()];
     Arrays.fill(places, Place.NOWHERE);
     stamps = new long[shape.keys()];

@@ -5,7 +5,8 @@ import java.util.Arrays;
 /**
  * Looks forward: Belady's rule, give up what is used again last, with an estimate in place of the
  * future. An expert's value is the expectation of γ^(d − 1), where d is the number of tokens until
- * its layer uses it again: comparable between layers, so all share one pool.
+ * its layer uses it again: comparable between layers, so all share one pool. It is multiplied by γ
+ * to the share of a token until the layer's turn, as others' turns are sooner or later.
  *
  * <p>The estimate is linear and learned while the model runs; nothing is shipped and any model will
  * do. Per layer, from the scores of all experts at the last token:
@@ -82,10 +83,13 @@ final class ForwardPolicy extends RankedPolicy {
   }
 
   private final Layer[] layers; // null where nothing was routed yet
+  private final double[] wait; // γ^(share of a token until a layer's turn), by layers before it
 
   ForwardPolicy(CacheShape shape) {
     super(shape, Pool.ONE);
     layers = new Layer[shape.numLayers()];
+    wait = new double[shape.numLayers()];
+    Arrays.setAll(wait, i -> Math.pow(DISCOUNT, (i + 1.0) / wait.length));
   }
 
   @Override
@@ -235,10 +239,10 @@ final class ForwardPolicy extends RankedPolicy {
     }
     int expert = shape.expert(key);
     double later = layer.last.value[expert];
-    if (!layer.soonKnown) {
-      return later;
+    if (layer.soonKnown) {
+      double soon = layer.soon[expert];
+      later = soon + (1 - soon) * DISCOUNT * later;
     }
-    double soon = layer.soon[expert];
-    return soon + (1 - soon) * DISCOUNT * later;
+    return later * wait[Math.floorMod(shape.layer(key) - current() - 1, wait.length)];
   }
 }

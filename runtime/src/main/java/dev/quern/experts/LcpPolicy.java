@@ -1,12 +1,13 @@
 package dev.quern.experts;
 
 /**
- * Least cache priority: value = uses · 0.25^(age / 128) · (1 + 0.3 · (1 − l / (L − 1))), with the
- * age in tokens since the last use and layers l from 0 to L − 1, so that early layers, whose
- * experts can be prefetched least, weigh more. Uses are counted from the start and never decay by
- * themselves. One pool for all layers.
+ * Least cache priority: value = uses · 0.25^(age / 128), with the age in tokens since the last use.
+ * Uses are counted from the start and never decay by themselves. Early layers, whose experts can be
+ * prefetched least, get more room: shares are in proportion to 1 + 0.3 · (1 − l / (L − 1)), layers l
+ * from 0 to L − 1.
  *
  * <p>Source: MLX-Flash (github.com/szibis/MLX-Flash), LCP cache, after FATE (arXiv 2502.12224).
+ * Deviation: there the bias multiplies values of one common pool; see {@link Pool#SHARES}.
  */
 final class LcpPolicy extends RankedPolicy {
   private static final double DECAY_TOKENS = 128;
@@ -17,7 +18,7 @@ final class LcpPolicy extends RankedPolicy {
   private final long[] lastUse; // the token's number in its layer
 
   LcpPolicy(CacheShape shape) {
-    super(shape, Pool.ONE);
+    super(shape, Pool.SHARES);
     uses = new long[shape.keys()];
     lastUse = new long[shape.keys()];
   }
@@ -30,9 +31,13 @@ final class LcpPolicy extends RankedPolicy {
 
   @Override
   protected double value(int key) {
-    int layer = shape.layer(key);
+    double age = now(shape.layer(key)) - lastUse[key];
+    return uses[key] * Math.exp(LOG_DECAY * age);
+  }
+
+  @Override
+  protected double weight(int layer) {
     double depth = shape.numLayers() == 1 ? 0 : (double) layer / (shape.numLayers() - 1);
-    double age = now(layer) - lastUse[key];
-    return uses[key] * Math.exp(LOG_DECAY * age) * (1 + LAYER_BIAS * (1 - depth));
+    return 1 + LAYER_BIAS * (1 - depth);
   }
 }

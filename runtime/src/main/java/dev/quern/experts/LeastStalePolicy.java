@@ -1,11 +1,12 @@
 package dev.quern.experts;
 
 /**
- * Least stale: value = 0.4 · uses / tokens + 0.4 · e^(−age / 100) + 0.2 · (1 − l / L), with the age
- * in tokens since the last use and layers l from 0 to L − 1. One pool for all layers; the last term
- * gives early layers more than their share.
+ * Least stale: value = 0.4 · uses / tokens + 0.4 · e^(−age / 100), with the age in tokens since the
+ * last use. Early layers get more room: shares are in proportion to 1 + 0.2 · (1 − l / L), layers l
+ * from 0 to L − 1.
  *
- * <p>Source: MLX-Flash (github.com/szibis/MLX-Flash), smart eviction.
+ * <p>Source: MLX-Flash (github.com/szibis/MLX-Flash), smart eviction. Deviation: there 0.2 · (1 − l
+ * / L) is added to values of one common pool; see {@link Pool#SHARES}.
  */
 final class LeastStalePolicy extends RankedPolicy {
   private static final double FREQUENCY = 0.4;
@@ -17,7 +18,7 @@ final class LeastStalePolicy extends RankedPolicy {
   private final long[] lastUse; // the token's number in its layer; 0: never
 
   LeastStalePolicy(CacheShape shape) {
-    super(shape, Pool.ONE);
+    super(shape, Pool.SHARES);
     uses = new long[shape.keys()];
     lastUse = new long[shape.keys()];
   }
@@ -33,7 +34,11 @@ final class LeastStalePolicy extends RankedPolicy {
     int layer = shape.layer(key);
     double tokens = Math.max(1, now(layer));
     double recency = lastUse[key] == 0 ? 0 : Math.exp((lastUse[key] - tokens) / STALE_TOKENS);
-    double depth = 1 - (double) layer / shape.numLayers();
-    return FREQUENCY * uses[key] / tokens + RECENCY * recency + DEPTH * depth;
+    return FREQUENCY * uses[key] / tokens + RECENCY * recency;
+  }
+
+  @Override
+  protected double weight(int layer) {
+    return 1 + DEPTH * (1 - (double) layer / shape.numLayers());
   }
 }

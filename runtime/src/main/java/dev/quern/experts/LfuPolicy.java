@@ -14,7 +14,7 @@ final class LfuPolicy extends RankedPolicy {
   private final double[] age; // L: per layer, value of the last victim
 
   LfuPolicy(CacheShape shape) {
-    super(shape, Pool.EVEN);
+    super(shape, Pool.SHARES);
     uses = new long[shape.keys()];
     value = new double[shape.keys()];
     age = new double[shape.numLayers()];

@@ -5,7 +5,7 @@ final class LruPolicy extends RankedPolicy {
   private final long[] lastUse; // per key, the token's number in its layer
 
   LruPolicy(CacheShape shape) {
-    super(shape, Pool.EVEN);
+    super(shape, Pool.SHARES);
     lastUse = new long[shape.keys()];
   }
 

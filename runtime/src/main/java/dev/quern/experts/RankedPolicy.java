@@ -13,10 +13,13 @@ abstract class RankedPolicy implements CachePolicy {
   /** Which experts compete for room. */
   enum Pool {
     /**
-     * Layers share the capacity evenly, to within one expert: the victim is of the incoming
-     * expert's layer unless another layer holds more. For values that say nothing across layers.
+     * Layers share the capacity by their weights, to within one expert: the victim is of the
+     * incoming expert's layer unless another layer is fuller. For values that say nothing across
+     * layers; from a common pool, layers would take each other's experts just before they are
+     * needed, which costs half the misses of a visit (measured on uniform routing: 0.234 instead of
+     * 0.25).
      */
-    EVEN,
+    SHARES,
     /** All experts of all layers. Of equals one goes whose layer is visited last. */
     ONE
   }
@@ -30,6 +33,7 @@ abstract class RankedPolicy implements CachePolicy {
   private final int[] counts; // residents per layer
   private final int[] place; // of each key among its layer's residents; −1 if not resident
   private final int[] least; // per layer, the key of least value; −1 if not known
+  private final boolean[] asked; // per layer, in the search for a victim
   private int current; // the layer routed last
   private int layersSeen; // that have experts
   private int capacity;
@@ -45,6 +49,12 @@ abstract class RankedPolicy implements CachePolicy {
     Arrays.fill(place, -1);
     least = new int[shape.numLayers()];
     Arrays.fill(least, -1);
+    asked = new boolean[shape.numLayers()];
+  }
+
+  /** How much room a layer gets relative to others, of a pool with shares. */
+  protected double weight(int layer) {
+    return 1;
   }
 
   /** What a resident is worth; the least is given up, of equals in a layer the lowest key. */
@@ -71,7 +81,7 @@ abstract class RankedPolicy implements CachePolicy {
     return current;
   }
 
-  /** The even share of a layer in the capacity, at least 1. */
+  /** An even share of the capacity, at least 1. */
   protected final int share() {
     return Math.max(1, capacity / Math.max(1, layersSeen));
   }
@@ -131,7 +141,7 @@ abstract class RankedPolicy implements CachePolicy {
     int home = incoming < 0 ? -1 : shape.layer(incoming); // −1: the cache shrinks
     int victim =
         switch (pool) {
-          case EVEN -> ofFullestLayer(home, mayLeave);
+          case SHARES -> ofFullestLayer(home, mayLeave);
           case ONE -> ofAll(mayLeave);
         };
     if (victim < 0) {
@@ -141,20 +151,22 @@ abstract class RankedPolicy implements CachePolicy {
   }
 
   private int ofFullestLayer(int home, IntPredicate mayLeave) {
-    int most = 0;
-    for (int layer = 0; layer < counts.length; layer++) {
-      most = Math.max(most, counts[layer] + (layer == home ? 1 : 0));
-    }
-    for (int size = most; size > 0; size--) { // mostly done after the first
-      int victim = home >= 0 && counts[home] + 1 == size ? leastOf(home, mayLeave) : -1;
+    Arrays.fill(asked, false);
+    for (int tries = 0; tries < counts.length; tries++) { // mostly the first answers
+      int fullest = -1;
+      double most = 0;
       for (int layer = 0; layer < counts.length; layer++) {
-        if (layer != home && counts[layer] == size) {
-          victim = victim < 0 ? leastOf(layer, mayLeave) : victim;
+        double full = (counts[layer] + (layer == home ? 1 : 0)) / weight(layer);
+        if (!asked[layer] && (full > most || (full == most && layer == home))) {
+          fullest = layer;
+          most = full;
         }
       }
-      if (victim >= 0) {
+      int victim = fullest < 0 ? -1 : leastOf(fullest, mayLeave);
+      if (fullest < 0 || victim >= 0) {
         return victim;
       }
+      asked[fullest] = true;
     }
     return -1;
   }

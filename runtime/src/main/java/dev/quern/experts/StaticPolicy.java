@@ -1,14 +1,14 @@
 package dev.quern.experts;
 
 /**
- * Keeps the experts that a profile counts hottest, of all layers together, and changes nothing
- * while the model runs: what is colder passes through.
+ * Keeps the experts of each layer that a profile counts hottest, and learns nothing while the model
+ * runs: what is colder passes through. Layers share the capacity evenly.
  */
 final class StaticPolicy extends RankedPolicy {
   private final ExpertProfile profile;
 
   StaticPolicy(CacheShape shape, ExpertProfile profile) {
-    super(shape, Pool.ONE);
+    super(shape, Pool.SHARES);
     this.profile = profile;
   }
 

@@ -33,7 +33,7 @@ final class TinyLfuPolicy extends RankedPolicy {
   private long stamp;
 
   TinyLfuPolicy(CacheShape shape) {
-    super(shape, Pool.EVEN);
+    super(shape, Pool.SHARES);
     segments = new Segment[shape.keys()];
     Arrays.fill(segments, Segment.OUTSIDE);
     stamps = new long[shape.keys()];

@@ -94,38 +94,43 @@ class CachePolicyTest {
     cache.use(0, 3); // 1: 4 · 0.25^(128 / 128) = 1, against 127 · 0.25^(1 / 128)
     assertArrayEquals(new int[] {2, 3}, cache.resident(0));
 
-    LcpPolicy policy = new LcpPolicy(new CacheShape(3, 8, 1, 2));
-    PolicyDriver three = new PolicyDriver(new CacheShape(3, 8, 1, 2), policy);
-    three.use(0, 5).use(1, 5).use(2, 5).use(0, 6);
-    assertEquals(Math.pow(0.25, 1 / 128.0) * 1.3, policy.value(5), 1e-12); // first layer
-    assertEquals(1.15, policy.value(8 + 5), 1e-12); // middle
-    assertEquals(1, policy.value(16 + 5), 1e-12); // last
+    CacheShape wide = new CacheShape(3, 16, 1, 23);
+    PolicyDriver three = driver(wide, CachePolicyKind.LCP);
+    for (int t = 0; t < 64; t++) {
+      three.use(0, t % 16).use(1, t % 16).use(2, t % 16);
+    }
+    // 23 experts in proportion to 1.3 : 1.15 : 1
+    assertEquals(8.7, three.resident(0).length, 1);
+    assertEquals(6.7, three.resident(2).length, 1);
+    assertTrue(three.resident(0).length > three.resident(2).length);
   }
 
   @Test
-  void leastStaleAddsFrequencyRecencyAndDepth() {
+  void leastStaleAddsFrequencyAndRecency() {
     CacheShape shape = new CacheShape(2, 8, 1, 2);
     LeastStalePolicy policy = new LeastStalePolicy(shape);
     PolicyDriver cache = new PolicyDriver(shape, policy);
     cache.use(0, 1).use(1, 1).use(0, 1).use(1, 2).use(0, 2).use(1, 2);
     double once = Math.exp(-0.01);
-    assertEquals(0.4 * 2 / 3 + 0.4 * once + 0.2, policy.value(1), 1e-12);
-    assertEquals(0.4 * 1 / 3 + 0.4 * once * once + 0.1, policy.value(8 + 1), 1e-12);
-    assertEquals(0.4 * 2 / 3 + 0.4 + 0.1, policy.value(8 + 2), 1e-12);
-    assertEquals(0.1, policy.value(8 + 7), 1e-12); // never used
+    assertEquals(0.4 * 2 / 3 + 0.4 * once, policy.value(1), 1e-12);
+    assertEquals(0.4 * 1 / 3 + 0.4 * once * once, policy.value(8 + 1), 1e-12);
+    assertEquals(0.4 * 2 / 3 + 0.4, policy.value(8 + 2), 1e-12);
+    assertEquals(0, policy.value(8 + 7)); // never used
+    assertEquals(1.2, policy.weight(0), 1e-12);
+    assertEquals(1.1, policy.weight(1), 1e-12);
   }
 
   @Test
   void staticKeepsTheHottest() {
-    CacheShape shape = new CacheShape(2, 8, 1, 4); // the profile's hottest: layer 0, experts 0 to 3
+    CacheShape shape = new CacheShape(2, 8, 1, 6); // the hottest of a layer: 0, 1, 2
     PolicyDriver cache = driver(shape, CachePolicyKind.STATIC);
     for (int round = 0; round < 3; round++) {
       for (int e = 0; e < 8; e++) {
         cache.use(0, 7 - e).use(1, e);
       }
     }
-    assertArrayEquals(new int[] {0, 1, 2}, cache.resident(0)); // one place is passed through
-    assertArrayEquals(new int[] {7}, cache.resident(1));
+    assertArrayEquals(new int[] {0, 1, 2}, cache.resident(0));
+    assertArrayEquals(new int[] {0, 1, 7}, cache.resident(1)); // one place is passed through
     assertThrows(
         IllegalArgumentException.class,
         () -> CachePolicyKind.STATIC.create(shape, Optional.empty()));

@@ -13,10 +13,11 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code quern bench}: kernels under JMH. */
+/** {@code quern bench}: kernels under JMH; further measurements are its subcommands. */
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
+    subcommands = CacheCommand.class,
     description = "Measure kernels with JMH: weights per nanosecond, by bits per weight.")
 public final class BenchCommand implements Callable<Integer> {
   @Option(

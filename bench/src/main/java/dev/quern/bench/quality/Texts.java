@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** Reads the text of an evaluation. */
-final class Texts {
+public final class Texts {
   private static final long MAX_BYTES = 256L << 20; // tokens of all of it are held in memory
 
   private Texts() {}
@@ -20,7 +20,7 @@ final class Texts {
    *
    * @throws FormatException if there is no text, too much of it, or it is not UTF-8
    */
-  static String read(Path fileOrFolder) throws IOException {
+  public static String read(Path fileOrFolder) throws IOException {
     if (!Files.exists(fileOrFolder)) {
       throw new NoSuchFileException(fileOrFolder.toString());
     }

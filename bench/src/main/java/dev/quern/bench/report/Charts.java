@@ -308,7 +308,7 @@ final class Charts {
     return new Picture(name, caption, chart);
   }
 
-  private static XYChart xy(String title, String xTitle, String yTitle) {
+  static XYChart xy(String title, String xTitle, String yTitle) {
     XYChart chart =
         new XYChartBuilder()
             .width(WIDTH)
@@ -321,7 +321,7 @@ final class Charts {
     return chart;
   }
 
-  private static XYSeries style(XYSeries series, Color color, BasicStroke stroke) {
+  static XYSeries style(XYSeries series, Color color, BasicStroke stroke) {
     series.setMarkerColor(color).setLineColor(color).setLineStyle(stroke);
     return series;
   }
