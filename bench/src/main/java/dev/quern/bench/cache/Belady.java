@@ -86,6 +86,7 @@ public final class Belady {
 
   private Replay.Outcome run() {
     int[][] next = nextTokens();
+    int[] missing = new int[trace.topK()];
     long hits = 0;
     long uses = 0;
     for (int token = 0; token < trace.tokens(); token++) {
@@ -93,11 +94,16 @@ public final class Belady {
         long now = (long) token * trace.layers() + layer;
         int[] experts = trace.experts().get(layer);
         int from = token * trace.topK();
+        int count = 0;
         for (int i = from; i < from + trace.topK(); i++) {
           if (experts[i] >= 0) {
             int key = layer * trace.numExperts() + experts[i];
             uses++;
-            hits += resident[key] ? 1 : 0;
+            if (resident[key]) {
+              hits++;
+            } else {
+              missing[count++] = key;
+            }
             neededAt[key] = now;
             int later = next[layer][i];
             nextUse[key] =
@@ -105,11 +111,8 @@ public final class Belady {
             queue.add(new Entry(nextUse[key], key));
           }
         }
-        for (int i = from; i < from + trace.topK(); i++) {
-          int key = layer * trace.numExperts() + experts[i];
-          if (experts[i] >= 0 && !resident[key]) {
-            admit(key, now);
-          }
+        for (int m = 0; m < count; m++) {
+          admit(missing[m], now);
         }
       }
     }
@@ -138,12 +141,10 @@ public final class Belady {
       }
     }
     for (Entry entry : held) {
-      boolean leaves = victim < 0 && resident[entry.key()];
-      if (leaves) {
+      if (victim < 0 && resident[entry.key()]) {
         victim = entry.key();
-      } else {
-        queue.add(entry);
       }
+      queue.add(entry); // an entry of what is not in memory is passed over
     }
     resident[victim] = false;
     residents--;

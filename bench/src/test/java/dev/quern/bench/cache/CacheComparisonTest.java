@@ -184,6 +184,15 @@ class CacheComparisonTest {
   }
 
   @Test
+  void aShareMayBeSmallerThanWhatATokenTakes() {
+    RoutingTrace trace = RoutingTrace.uniform(3, 8, 4, 500, 2);
+    for (int capacity = 4; capacity < 12; capacity++) { // shares of 1 to 4
+      Replay.Outcome even = Belady.evenShares(trace, capacity);
+      assertTrue(even.hits() > 0 && even.hits() < even.uses(), "capacity " + capacity);
+    }
+  }
+
+  @Test
   void theTableTellsTheWay() {
     RoutingTrace trace = sticky(400, 1);
     CacheComparison comparison =
