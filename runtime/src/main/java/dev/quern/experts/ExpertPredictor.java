@@ -24,7 +24,11 @@ public interface ExpertPredictor {
    */
   boolean predict(int layer, int distance, float[] input, int tokenId, float[] probabilities);
 
-  /** The same for the next token, whose id is not known yet, in the layer itself. */
+  /**
+   * The same for the next token, whose id is not known yet, in the layer itself. A predictor may
+   * look beyond it and give how soon an expert is used again: 1 for the next token, 0.8 for the one
+   * after, 0.64 …
+   */
   boolean predictNextToken(int layer, float[] input, int tokenId, float[] probabilities);
 
   /** Another view of the same weights with scratch space of its own. */

@@ -28,7 +28,8 @@ public record Score(
    * Predictions of about the same probability.
    *
    * @param predicted their mean
-   * @param observed share of them that came true
+   * @param observed share of them that came true; for the next token the mean of the discounted
+   *     next use, see {@link LayerRows#target}
    */
   public record Bin(long count, double predicted, double observed) {}
 

@@ -34,7 +34,8 @@ final class Scoring {
     Recall recall = new Recall(rows.topK());
     long[] counts = new long[BINS];
     double[] predicted = new double[BINS];
-    long[] hits = new long[BINS];
+    double[] observed = new double[BINS];
+    float[] target = new float[experts];
     int count = Math.min(rows.rows(), MAX_ROWS);
     for (int i = 0; i < count; i++) {
       int row = (int) ((long) i * rows.rows() / count);
@@ -53,19 +54,18 @@ final class Scoring {
       int used = rows.scoredRow(row, distance) * rows.topK();
       short[] truth = rows.experts(distance);
       recall.add(p, 0, experts, truth, used);
-      for (float value : p) {
-        int bin = bin(value);
+      rows.target(row, distance, target, 0);
+      for (int e = 0; e < experts; e++) {
+        int bin = bin(p[e]);
         counts[bin]++;
-        predicted[bin] += value;
-      }
-      for (int k = used; k < used + rows.topK(); k++) {
-        hits[bin(p[truth[k]])]++;
+        predicted[bin] += p[e];
+        observed[bin] += target[e];
       }
     }
     List<Score.Bin> bins = new ArrayList<>();
     for (int b = 0; b < BINS; b++) {
       if (counts[b] > 0) {
-        bins.add(new Score.Bin(counts[b], predicted[b] / counts[b], (double) hits[b] / counts[b]));
+        bins.add(new Score.Bin(counts[b], predicted[b] / counts[b], observed[b] / counts[b]));
       }
     }
     return new Score(
