@@ -11,12 +11,12 @@ import picocli.CommandLine.TypeConversionException;
  *
  * @param bytes at least 1
  */
-record ByteSize(long bytes) {
+public record ByteSize(long bytes) {
   private static final Pattern TEXT = Pattern.compile("(\\d{1,15}(?:\\.\\d{1,6})?)([kmgt]?)(i?)b?");
   private static final String UNITS = "kmgt";
 
   /** For options. */
-  static final class Converter implements ITypeConverter<ByteSize> {
+  public static final class Converter implements ITypeConverter<ByteSize> {
     @Override
     public ByteSize convert(String value) {
       Matcher text = TEXT.matcher(value.toLowerCase(Locale.ROOT));
@@ -34,7 +34,7 @@ record ByteSize(long bytes) {
   }
 
   /** Such as {@code 6.44 GB}: three digits or more. */
-  static String text(long bytes) {
+  public static String text(long bytes) {
     double value = bytes;
     String unit = "B";
     for (String next : new String[] {"kB", "MB", "GB", "TB"}) {

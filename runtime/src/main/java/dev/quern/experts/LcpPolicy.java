@@ -3,8 +3,8 @@ package dev.quern.experts;
 /**
  * Least cache priority: value = uses · 0.25^(age / 128), with the age in tokens since the last use.
  * Uses are counted from the start and never decay by themselves. Early layers, whose experts can be
- * prefetched least, get more room: shares are in proportion to 1 + 0.3 · (1 − l / (L − 1)), layers l
- * from 0 to L − 1.
+ * prefetched least, get more room: shares are in proportion to 1 + 0.3 · (1 − l / (L − 1)), layers
+ * l from 0 to L − 1.
  *
  * <p>Source: MLX-Flash (github.com/szibis/MLX-Flash), LCP cache, after FATE (arXiv 2502.12224).
  * Deviation: there the bias multiplies values of one common pool; see {@link Pool#SHARES}.

@@ -9,8 +9,8 @@ import java.util.PriorityQueue;
 /**
  * The most hits that any policy can have: gives up what is used again last, knowing the future.
  *
- * <p>Source: Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems
- * Journal 1966, MIN; under the same rules as {@link Replay}.
+ * <p>Source: Belady, "A study of replacement algorithms for a virtual-storage computer", IBM
+ * Systems Journal 1966, MIN; under the same rules as {@link Replay}.
  */
 public final class Belady {
   private static final long NEVER = Long.MAX_VALUE;

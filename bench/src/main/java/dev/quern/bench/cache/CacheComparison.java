@@ -60,7 +60,10 @@ public record CacheComparison(
    * @param progress told a line per policy
    */
   public static CacheComparison of(
-      RoutingTrace trace, ExpertProfile profile, List<Integer> percents, Consumer<String> progress) {
+      RoutingTrace trace,
+      ExpertProfile profile,
+      List<Integer> percents,
+      Consumer<String> progress) {
     List<Integer> capacities = percents.stream().map(trace::capacity).toList();
     List<Row> rows = new ArrayList<>();
     for (CachePolicyKind kind : CachePolicyKind.values()) {
@@ -76,8 +79,7 @@ public record CacheComparison(
             BELADY_EVEN,
             capacities.stream().map(c -> Belady.evenShares(trace, c).hitRate()).toList()));
     rows.add(
-        new Row(
-            BELADY, capacities.stream().map(c -> Belady.onePool(trace, c).hitRate()).toList()));
+        new Row(BELADY, capacities.stream().map(c -> Belady.onePool(trace, c).hitRate()).toList()));
     return new CacheComparison(
         trace.name(),
         trace.layers(),
@@ -93,10 +95,7 @@ public record CacheComparison(
       RoutingTrace trace, CachePolicyKind kind, ExpertProfile profile, int capacity) {
     CacheShape shape = trace.shape(capacity);
     return Replay.run(
-            trace,
-            shape,
-            kind.create(shape, Optional.of(profile)),
-            Replay.Predictions.none())
+            trace, shape, kind.create(shape, Optional.of(profile)), Replay.Predictions.none())
         .hitRate();
   }
 

@@ -8,8 +8,8 @@ import java.util.function.IntPredicate;
 
 /**
  * Replays a trace token by token and layer by layer through a policy, as the expert store asks it
- * without prefetch. A use is a hit if the expert was in memory when its layer was routed; experts of
- * the present token and layer cannot leave. The cache begins empty and goes on over the ends of
+ * without prefetch. A use is a hit if the expert was in memory when its layer was routed; experts
+ * of the present token and layer cannot leave. The cache begins empty and goes on over the ends of
  * windows and documents.
  */
 public final class Replay {

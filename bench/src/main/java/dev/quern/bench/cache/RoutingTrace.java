@@ -76,8 +76,9 @@ public record RoutingTrace(
   }
 
   /**
-   * Independent uniform routing: every token takes any topK experts. Scores are random, too, highest
-   * for those taken. No policy can beat capacity / experts on it, and none should fall below.
+   * Independent uniform routing: every token takes any topK experts. Scores are random, too,
+   * highest for those taken. No policy can beat capacity / experts on it, and none should fall
+   * below.
    */
   public static RoutingTrace uniform(int layers, int numExperts, int topK, int tokens, long seed) {
     Random random = new Random(seed);

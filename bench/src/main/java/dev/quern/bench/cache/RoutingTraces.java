@@ -101,8 +101,7 @@ public final class RoutingTraces {
     int tokens = windows.stream().mapToInt(window -> window.length).sum();
     int topK = config.topK();
     int numExperts = config.numExperts();
-    List<int[]> experts =
-        IntStream.range(0, layers).mapToObj(l -> new int[tokens * topK]).toList();
+    List<int[]> experts = IntStream.range(0, layers).mapToObj(l -> new int[tokens * topK]).toList();
     List<float[]> scores =
         IntStream.range(0, layers).mapToObj(l -> new float[tokens * numExperts]).toList();
     int longest = windows.stream().mapToInt(window -> window.length).max().orElse(1);
@@ -113,8 +112,7 @@ public final class RoutingTraces {
         int n = routed.tokens();
         int layer = index[routed.layer()];
         System.arraycopy(routed.experts(), 0, experts.get(layer), at * topK, n * topK);
-        System.arraycopy(
-            routed.scores(), 0, scores.get(layer), at * numExperts, n * numExperts);
+        System.arraycopy(routed.scores(), 0, scores.get(layer), at * numExperts, n * numExperts);
       });
       for (int[] window : windows) {
         session.truncate(0);

@@ -12,6 +12,7 @@ public final class BenchCommands implements CommandProvider {
         new EvaluateCommand(),
         new ReportCommand(),
         new BenchCommand(),
+        new PlanCommand(),
         new SynthCommand());
   }
 }

@@ -67,14 +67,34 @@ class TrainShadowCommandTest {
     Path traces = folder.resolve("traces");
     String model = TinyMoe.MODEL.toString();
     String[] collect = {
-      "collect-traces", "--model", model, "--dataset", dataset.toString(), "--out",
-      traces.toString(), "--split", "0.5", "0.25", "0.25", "--seed", "3"
+      "collect-traces",
+      "--model",
+      model,
+      "--dataset",
+      dataset.toString(),
+      "--out",
+      traces.toString(),
+      "--split",
+      "0.5",
+      "0.25",
+      "0.25",
+      "--seed",
+      "3"
     };
     assertEquals(0, quern(collect), err.toString());
 
     String[] train = {
-      "train-shadow", "--traces", traces.toString(), "--out", pack.toString(), "--epochs", "2",
-      "--hidden", "64", "--shape", "256,32,4"
+      "train-shadow",
+      "--traces",
+      traces.toString(),
+      "--out",
+      pack.toString(),
+      "--epochs",
+      "2",
+      "--hidden",
+      "64",
+      "--shape",
+      "256,32,4"
     };
     assertEquals(0, quern(train), err.toString());
     assertTrue(out.toString().contains("one layer ahead: recall@4"), out.toString());
@@ -99,7 +119,13 @@ class TrainShadowCommandTest {
 
     Path only = Files.createDirectory(folder.resolve("only"));
     String[] baseline = {
-      "train-shadow", "--traces", traces.toString(), "--model", model, "--out", only.toString(),
+      "train-shadow",
+      "--traces",
+      traces.toString(),
+      "--model",
+      model,
+      "--out",
+      only.toString(),
       "--baseline-only"
     };
     assertEquals(0, quern(baseline), err.toString());
@@ -111,9 +137,7 @@ class TrainShadowCommandTest {
   @Test
   void wrongUseIsRefusedInOneLine() throws IOException {
     Path none = folder.resolve("none");
-    String[] missing = {
-      "train-shadow", "--traces", none.toString(), "--out", folder.toString()
-    };
+    String[] missing = {"train-shadow", "--traces", none.toString(), "--out", folder.toString()};
     assertEquals(1, quern(missing));
     assertEquals(1, err.toString().lines().count(), err.toString());
     String[] units = {

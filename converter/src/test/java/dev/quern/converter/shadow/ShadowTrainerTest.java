@@ -80,8 +80,7 @@ class ShadowTrainerTest {
   @Test
   void independentUniformRoutingIsPredictedByChance() throws IOException {
     SyntheticTrace trace = new SyntheticTrace(false, 2500, 11);
-    Map<String, ExpertPredictor> predictors =
-        predictors(trace, fit(trace, SharedSpark.MASTER, 1));
+    Map<String, ExpertPredictor> predictors = predictors(trace, fit(trace, SharedSpark.MASTER, 1));
     Map<String, List<Score>> byName = new LinkedHashMap<>();
     for (int layer : trace.sizes().layers()) {
       int distances = trace.sizes().distances(layer, 2);
@@ -106,8 +105,7 @@ class ShadowTrainerTest {
   @Test
   void storedPredictorFindsWhatCanBeLearned() throws IOException {
     SyntheticTrace trace = new SyntheticTrace(true, 1500, 3);
-    Map<String, ExpertPredictor> predictors =
-        predictors(trace, fit(trace, SharedSpark.MASTER, 25));
+    Map<String, ExpertPredictor> predictors = predictors(trace, fit(trace, SharedSpark.MASTER, 25));
     LayerRows rows = trace.rows(Split.TEST, 1, 2, 0, 1, true);
     for (Score score : Scoring.score(rows, predictors)) {
       boolean ahead = score.distance() > 0;
