@@ -82,6 +82,11 @@ public final class Converter {
           "%s: %s has no experts, so --bits %d quantizes nothing. Add --shared-expert-bits %d for its MLPs, --attention-bits %d for attention"
               .formatted(options.model(), plan.config().modelType(), bits, bits, bits));
     }
+    if (options.precision().standInBits() > 0 && plan.standIns().isEmpty()) {
+      throw new FormatException(
+          "%s: %s has no experts that --stand-in-bits could copy. Leave it out"
+              .formatted(options.model(), plan.config().modelType()));
+    }
   }
 
   public ConversionPlan plan() {
@@ -188,11 +193,14 @@ public final class Converter {
     return version == null ? "(development)" : version;
   }
 
-  /** Receipts list the quantized tensors of a file in order; the others were copied. */
+  /**
+   * Of the model's tensors, not of stand-ins, whose files come last. Receipts list the quantized
+   * tensors of a file in order; the others were copied.
+   */
   private List<TensorStatistics> statistics(List<Receipt> receipts) {
     List<TensorStatistics> statistics = new ArrayList<>();
     List<OutputFile> outputs = plan.files();
-    for (int i = 0; i < outputs.size(); i++) {
+    for (int i = 0; i < outputs.size() - plan.standIns().size(); i++) {
       Iterator<ErrorReport> reports = receipts.get(i).reports().iterator();
       for (Chunk chunk : outputs.get(i).chunks()) {
         chunk.tensors().forEach(tensor -> statistics.add(statistics(tensor, reports)));

@@ -207,6 +207,14 @@ final class GenerateCommand implements Callable<Integer> {
           result.expertsLeftOut(),
           result.expertsChosen());
     }
+    if (lossy.selection().standIns()) {
+      err.printf(
+          Locale.ROOT,
+          "lossy: for %,d of %,d chosen experts stand-ins at %d bits answered%n",
+          result.expertsReplaced(),
+          result.expertsChosen(),
+          lossy.selection().standInBits());
+    }
     model.streams().ifPresent(streams -> StreamingText.printEnd(streams, err));
     err.flush();
   }
@@ -226,6 +234,7 @@ final class GenerateCommand implements Callable<Integer> {
       root.put("residentFileBytes", use.fileBytes());
     });
     root.put("expertsLeftOut", result.expertsLeftOut());
+    root.put("expertsReplaced", result.expertsReplaced());
     model
         .streams()
         .ifPresent(

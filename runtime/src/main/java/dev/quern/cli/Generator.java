@@ -68,6 +68,7 @@ public final class Generator {
    * @param decodeNanos in which they were
    * @param expertsChosen by routers, for all tokens and layers
    * @param expertsLeftOut of them, by lossy options
+   * @param expertsReplaced of them, by stand-ins
    */
   public record Result(
       int[] ids,
@@ -78,7 +79,8 @@ public final class Generator {
       int decodeSteps,
       long decodeNanos,
       long expertsChosen,
-      long expertsLeftOut) {
+      long expertsLeftOut,
+      long expertsReplaced) {
 
     public double prefillTokensPerSecond() {
       return promptTokens * 1e9 / prefillNanos;
@@ -170,7 +172,8 @@ public final class Generator {
           steps,
           Math.max(1, end - firstToken),
           session.expertsChosen(),
-          session.expertsLeftOut());
+          session.expertsLeftOut(),
+          session.expertsReplaced());
     }
 
     private int next(float[] logits) {

@@ -33,7 +33,20 @@ public final class LossyOptions {
       })
   private boolean skipMissing;
 
-  ExpertSelection selection() {
-    return new ExpertSelection(perToken, fast, adaptive, skipMissing);
+  @Option(
+      names = "--stand-in-bits",
+      paramLabel = "BITS",
+      defaultValue = "0",
+      description = {
+        "lossy: while decoding, the pack's copies at so many bits answer for experts that are not",
+        "in memory; needs --memory and a pack converted with this option"
+      })
+  private int standInBits;
+
+  /**
+   * @throws IllegalArgumentException if options contradict each other
+   */
+  public ExpertSelection selection() {
+    return new ExpertSelection(perToken, fast, adaptive, skipMissing, standInBits);
   }
 }

@@ -39,6 +39,11 @@ public interface ExpertStore extends AutoCloseable {
   enum Order {
     /** What is in memory first. */
     AVAILABLE,
+    /**
+     * As AVAILABLE, but what is not in memory may be answered by something like it, if the store
+     * has any: see {@link StandInStore}.
+     */
+    AT_ONCE,
     /** As they were announced. */
     ANNOUNCED,
     /** Only what is in memory, in one group; nothing is read, nothing is counted. */
@@ -76,6 +81,11 @@ public interface ExpertStore extends AutoCloseable {
 
   /** Asks for an expert that is not needed now but may be soon; returns at once. */
   void fetch(int layer, int expert);
+
+  /** Uses of experts so far that something else has answered. */
+  default long replaced() {
+    return 0;
+  }
 
   /** Ends the visit, finished or not. */
   void end();

@@ -9,35 +9,49 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** A converted model, opened: manifest, dense tensors and one file of experts per MoE layer. */
+/**
+ * A converted model, opened: manifest, dense tensors and one file of experts per MoE layer; a pack
+ * may hold stand-ins too, low-bit copies of all experts in files of the same kind.
+ */
 public final class Pack implements AutoCloseable {
   public static final String DENSE_NAME = "dense.safetensors";
   public static final String EXPERTS_FOLDER = "experts";
+  public static final String STAND_INS_FOLDER = "stand-in";
   private static final String EXPERTS_SUFFIX = ".qexp";
 
   private final Path dir;
   private final PackManifest manifest;
   private final SafetensorsFolder dense;
-  private final SortedMap<Integer, ExpertFile> experts;
+  private final SortedMap<Integer, ExpertFile> experts = new TreeMap<>();
+  private final SortedMap<Integer, ExpertFile> standIns = new TreeMap<>();
 
-  private Pack(
-      Path dir,
-      PackManifest manifest,
-      SafetensorsFolder dense,
-      SortedMap<Integer, ExpertFile> experts) {
+  private Pack(Path dir, PackManifest manifest, SafetensorsFolder dense) {
     this.dir = dir;
     this.manifest = manifest;
     this.dense = dense;
-    this.experts = experts;
   }
 
   /** {@code experts/layer-00007.qexp}, relative to the pack. */
   public static String expertPath(int layer) {
-    return "%s/layer-%05d%s".formatted(EXPERTS_FOLDER, layer, EXPERTS_SUFFIX);
+    return layerPath(EXPERTS_FOLDER, layer);
   }
 
+  /** {@code stand-in/layer-00007.qexp}, relative to the pack. */
+  public static String standInPath(int layer) {
+    return layerPath(STAND_INS_FOLDER, layer);
+  }
+
+  private static String layerPath(String folder, int layer) {
+    return "%s/layer-%05d%s".formatted(folder, layer, EXPERTS_SUFFIX);
+  }
+
+  /** Whether a file of the pack is one of experts or of stand-ins. */
   static boolean isExpertPath(String path) {
-    return path.startsWith(EXPERTS_FOLDER + "/") && path.endsWith(EXPERTS_SUFFIX);
+    return isIn(EXPERTS_FOLDER, path) || isIn(STAND_INS_FOLDER, path);
+  }
+
+  private static boolean isIn(String folder, String path) {
+    return path.startsWith(folder + "/") && path.endsWith(EXPERTS_SUFFIX);
   }
 
   /** Whether a folder holds a finished pack. */
@@ -60,14 +74,14 @@ public final class Pack implements AutoCloseable {
       throw FormatException.of(
           dir.resolve(PackManifest.NAME), "files", "dense tensors", DENSE_NAME, "no entry", "");
     }
-    SortedMap<Integer, ExpertFile> experts = new TreeMap<>();
-    SafetensorsFolder dense = SafetensorsFolder.open(dir.resolve(DENSE_NAME));
-    Pack pack = new Pack(dir, manifest, dense, experts);
+    Pack pack = new Pack(dir, manifest, SafetensorsFolder.open(dir.resolve(DENSE_NAME)));
     try {
       pack.checkTensors();
       for (String path : manifest.files().keySet()) {
-        if (isExpertPath(path)) {
-          pack.addExperts(path);
+        if (isIn(EXPERTS_FOLDER, path)) {
+          addExperts(dir, path, EXPERTS_FOLDER, pack.experts);
+        } else if (isIn(STAND_INS_FOLDER, path)) {
+          addExperts(dir, path, STAND_INS_FOLDER, pack.standIns);
         }
       }
       return pack;
@@ -92,15 +106,17 @@ public final class Pack implements AutoCloseable {
     }
   }
 
-  private void addExperts(String path) throws IOException {
+  private static void addExperts(
+      Path dir, String path, String folder, SortedMap<Integer, ExpertFile> files)
+      throws IOException {
     ExpertFile file = ExpertFile.open(dir.resolve(path));
-    boolean named = expertPath(file.layer()).equals(path);
+    boolean named = layerPath(folder, file.layer()).equals(path);
     if (!named) {
       file.close();
       throw FormatException.of(
           file.file(), "byte 12", "layer", "the one of its name", file.layer(), "");
     }
-    experts.put(file.layer(), file);
+    files.put(file.layer(), file);
   }
 
   private void checkTensors() throws FormatException {
@@ -137,9 +153,19 @@ public final class Pack implements AutoCloseable {
     return Optional.ofNullable(experts.get(layer));
   }
 
+  /** Low-bit copies of a layer's experts; empty where the pack was made without, or has none. */
+  public Optional<ExpertFile> standInFile(int layer) {
+    return Optional.ofNullable(standIns.get(layer));
+  }
+
+  public boolean hasStandIns() {
+    return !standIns.isEmpty();
+  }
+
   @Override
   public void close() {
     experts.values().forEach(ExpertFile::close);
+    standIns.values().forEach(ExpertFile::close);
     dense.close();
   }
 }

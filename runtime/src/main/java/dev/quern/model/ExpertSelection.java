@@ -1,8 +1,9 @@
 package dev.quern.model;
 
 /**
- * Lossy shortcuts: which of the experts that a router chose are left out. What remains is weighted
- * up to the old sum where the family normalises its weights. Off unless asked for.
+ * Lossy shortcuts: which of the experts that a router chose are left out or replaced. Where some
+ * are left out, the rest is weighted up to the old sum if the family normalises its weights. Off
+ * unless asked for.
  *
  * @param perToken experts that a token keeps, the most heavily weighted; 0 for all
  * @param half keeps half of them, rounded down, instead
@@ -10,10 +11,13 @@ package dev.quern.model;
  *     for none, else above 1
  * @param skipMissing while decoding, experts that are not in memory are left out and read for
  *     later; a token's most heavily weighted expert is always waited for
+ * @param standInBits while decoding, copies at so many bits answer for experts that are not in
+ *     memory, which are read for later; 0 for none
  */
-public record ExpertSelection(int perToken, boolean half, double adaptive, boolean skipMissing) {
+public record ExpertSelection(
+    int perToken, boolean half, double adaptive, boolean skipMissing, int standInBits) {
   /** Everything the router chose. */
-  public static final ExpertSelection ALL = new ExpertSelection(0, false, 0, false);
+  public static final ExpertSelection ALL = new ExpertSelection(0, false, 0, false, 0);
 
   public ExpertSelection {
     if (perToken < 0) {
@@ -28,6 +32,27 @@ public record ExpertSelection(int perToken, boolean half, double adaptive, boole
       throw new IllegalArgumentException(
           "adaptive experts: expected a factor above 1, found " + adaptive);
     }
+    if (standInBits != 0 && (standInBits < 2 || standInBits > 4)) {
+      throw new IllegalArgumentException(
+          "stand-ins: expected 2, 3 or 4 bits, found " + standInBits);
+    }
+    if (standInBits > 0 && skipMissing) {
+      throw new IllegalArgumentException(
+          "experts that are not in memory: expected either to skip them or stand-ins, found both");
+    }
+  }
+
+  public ExpertSelection(int perToken, boolean half, double adaptive, boolean skipMissing) {
+    this(perToken, half, adaptive, skipMissing, 0);
+  }
+
+  public boolean standIns() {
+    return standInBits > 0;
+  }
+
+  /** Whether results depend on what is in memory. */
+  public boolean dependsOnCache() {
+    return skipMissing || standIns();
   }
 
   public boolean isLossy() {

@@ -68,7 +68,11 @@ public final class ExpertStreams implements AutoCloseable {
    * @param leastBytes what those take that a layer needs at once
    */
   public record Plan(long otherBytes, long expertBytes, long allBytes, long leastBytes) {
-    static Plan of(ModelSource.Packed pack, Streaming.Budget budget) throws FormatException {
+    /**
+     * @param standIns whether the pack's stand-ins stay in memory beside the experts
+     */
+    static Plan of(ModelSource.Packed pack, Streaming.Budget budget, boolean standIns)
+        throws FormatException {
       long all = 0;
       long largest = 0;
       for (int layer = 0; layer < pack.config().numLayers(); layer++) {
@@ -85,7 +89,9 @@ public final class ExpertStreams implements AutoCloseable {
         case Streaming.Total(long bytes, int context) -> {
           ModelConfig config = pack.config();
           RunMemory memory = RunMemory.of(config, Math.min(context, config.maxPositions()));
-          long other = memory.bytes() + WeightSizes.of(pack).restResident();
+          WeightSizes weights = WeightSizes.of(pack);
+          long other =
+              memory.bytes() + weights.restResident() + (standIns ? weights.standInBytes() : 0);
           long least = Math.multiplyExact(largest, config.topK());
           yield new Plan(other, Math.min(bytes - other, all), all, least).check();
         }
@@ -131,9 +137,10 @@ public final class ExpertStreams implements AutoCloseable {
    *
    * @throws IllegalArgumentException if the budget does not hold what the model cannot do without
    */
-  static ExpertStreams open(ModelSource.Packed pack, Streaming streaming, ExpertViews views)
+  static ExpertStreams open(ModelSource.Packed pack, ModelOptions model, ExpertViews views)
       throws IOException {
-    Plan plan = Plan.of(pack, streaming.budget());
+    Streaming streaming = model.streaming().orElseThrow();
+    Plan plan = Plan.of(pack, streaming.budget(), model.selection().standIns());
     List<Optional<ExpertFile>> layers =
         IntStream.range(0, pack.config().numLayers())
             .mapToObj(layer -> pack.pack().expertFile(layer))

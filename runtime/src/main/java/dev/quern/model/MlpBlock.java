@@ -45,6 +45,11 @@ final class MlpBlock {
     return moe.map(MoeBlock::leftOut).orElse(0L);
   }
 
+  /** Experts that were chosen and answered by stand-ins so far. */
+  long replaced() {
+    return moe.map(MoeBlock::replaced).orElse(0L);
+  }
+
   /** Computes experts that are guessed before they are chosen, from now on. */
   void speculate(ExpertGuesses guesses) {
     moe.ifPresent(block -> block.speculate(guesses));

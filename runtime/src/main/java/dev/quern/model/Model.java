@@ -53,6 +53,7 @@ public final class Model implements AutoCloseable {
     Arena converted = Arena.ofShared();
     try {
       options.selection().limit(source.config().topK());
+      checkStandIns(options);
       return options.streaming().isPresent()
           ? streamed(source, converted, options)
           : new Model(source, converted, WeightsLoader.load(source, converted), options);
@@ -81,9 +82,10 @@ public final class Model implements AutoCloseable {
             pack,
             converted,
             (of, views) -> {
-              opened[0] = ExpertStreams.open(of, options.streaming().orElseThrow(), views);
+              opened[0] = ExpertStreams.open(of, options, views);
               return opened[0].store();
-            });
+            },
+            options.selection().standInBits());
     Model model = new Model(source, converted, weights, options, Optional.of(opened[0]));
     try {
       opened[0].start(model, pack.path(), options.prefill() == Prefill.RESIDENT);
@@ -91,6 +93,20 @@ public final class Model implements AutoCloseable {
     } catch (Throwable e) {
       model.closeThreads();
       throw e;
+    }
+  }
+
+  private static void checkStandIns(ModelOptions options) {
+    if (!options.selection().standIns()) {
+      return;
+    }
+    if (options.streaming().isEmpty()) {
+      throw new IllegalArgumentException(
+          "stand-ins: they answer for experts that are not in memory. Add --memory, or do without");
+    }
+    if (options.streaming().get().speculate()) {
+      throw new IllegalArgumentException(
+          "stand-ins: they are not computed beforehand. Leave out --speculate, or the stand-ins");
     }
   }
 

@@ -148,11 +148,23 @@ public sealed interface ModelSource extends AutoCloseable {
      * @throws FormatException if the layer's file is missing or has other sizes
      */
     public ExpertMatrix expertMatrix(TensorKey key) throws FormatException {
+      return matrix(key, pack.expertFile(key.layer()), Pack.expertPath(key.layer()));
+    }
+
+    /**
+     * How the matrix of an expert's stand-in is stored.
+     *
+     * @throws FormatException as {@link #expertMatrix}
+     */
+    public ExpertMatrix standInMatrix(TensorKey key) throws FormatException {
+      return matrix(key, pack.standInFile(key.layer()), Pack.standInPath(key.layer()));
+    }
+
+    private ExpertMatrix matrix(TensorKey key, Optional<ExpertFile> ofLayer, String name)
+        throws FormatException {
       ExpertFile file =
-          pack.expertFile(key.layer())
-              .orElseThrow(() ->
-                  new FormatException(
-                      path + ": no " + Pack.expertPath(key.layer()) + ". Convert again."));
+          ofLayer.orElseThrow(
+              () -> new FormatException(path + ": no " + name + ". Convert again."));
       ExpertMatrix matrix = file.matrix(expertRole(key.role()));
       List<Long> shape = List.of((long) matrix.rows(), (long) matrix.cols());
       if (file.numExperts() != config.numExperts() || !shape.equals(config.shape(key))) {
@@ -232,6 +244,9 @@ public sealed interface ModelSource extends AutoCloseable {
         TensorKey key = keys.next();
         if (key.role().scope() == TensorRole.Scope.EXPERT) {
           source.expertMatrix(key);
+          if (pack.hasStandIns()) {
+            source.standInMatrix(key);
+          }
         } else if (source.quantized(key).isEmpty()) {
           source.stored(key);
         }

@@ -56,6 +56,7 @@ final class MoeBlock {
   private int outputEnd;
   private boolean addShared;
   private long skipped;
+  private long replaced;
   private long pairs; // of token and chosen expert
 
   /**
@@ -223,6 +224,11 @@ final class MoeBlock {
     return sum;
   }
 
+  /** Experts that were chosen and answered by stand-ins so far. */
+  long replaced() {
+    return replaced;
+  }
+
   private int neededExperts(int tokens) {
     boolean all = options.prefill() == Prefill.CHUNKED && tokens > 1;
     int count = 0;
@@ -242,7 +248,14 @@ final class MoeBlock {
     outputEnd = rows;
     addShared = moe.shared().isPresent();
     boolean sharedToCome = addShared;
-    experts.begin(layer, needed, neededExperts(tokens), ExpertStore.Order.AVAILABLE);
+    boolean atOnce = tokens == 1 && options.selection().standIns();
+    long replacedBefore = experts.replaced();
+    experts.begin(
+        layer,
+        needed,
+        neededExperts(tokens),
+        atOnce ? ExpertStore.Order.AT_ONCE : ExpertStore.Order.AVAILABLE);
+    replaced += experts.replaced() - replacedBefore;
     try {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
         wave.clear();

@@ -183,6 +183,11 @@ public final class Session implements AutoCloseable {
     return transformer.leftOut();
   }
 
+  /** Experts that routers chose and stand-ins answered for so far. */
+  public long expertsReplaced() {
+    return transformer.replaced();
+  }
+
   /** Tokens read so far. */
   public int position() {
     return position;

@@ -83,6 +83,11 @@ final class Transformer {
     return mlp.leftOut();
   }
 
+  /** Experts that routers chose and stand-ins answered for. */
+  long replaced() {
+    return mlp.replaced();
+  }
+
   void speculate(ExpertGuesses guesses) {
     mlp.speculate(guesses);
   }

@@ -16,6 +16,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntFunction;
 
 /**
  * What the weights of a model take when they are stored in one way: as they are, or as {@code
@@ -26,6 +27,7 @@ import java.util.Optional;
  * @param restWeights weights of everything else
  * @param restBytes bytes of everything else
  * @param restResident bytes of everything else in memory: vectors become float32
+ * @param standInBytes bytes of the files of stand-ins, on top of everything else; 0 without
  * @param readPerToken bytes that decoding one token reads: of the experts topK per layer, of an
  *     embedding that is not also the head one row
  */
@@ -35,6 +37,7 @@ public record WeightSizes(
     long restWeights,
     long restBytes,
     long restResident,
+    long standInBytes,
     long readPerToken) {
 
   /** The largest table of a scheme; what it holds changes no size. */
@@ -68,7 +71,8 @@ public record WeightSizes(
       case ModelSource.Packed packed ->
           new Sum(source.config())
               .addAll(key -> inPack(packed, key))
-              .withFiles(expertFiles(packed));
+              .withFiles(expertFiles(packed, Pack::expertPath))
+              .withStandIns(expertFiles(packed, Pack::standInPath));
     };
   }
 
@@ -172,10 +176,10 @@ public record WeightSizes(
         new float[SCALES]);
   }
 
-  private static long expertFiles(ModelSource.Packed pack) {
+  private static long expertFiles(ModelSource.Packed pack, IntFunction<String> path) {
     long bytes = 0;
     for (int layer = 0; layer < pack.config().numLayers(); layer++) {
-      PackManifest.FileEntry file = pack.pack().manifest().files().get(Pack.expertPath(layer));
+      PackManifest.FileEntry file = pack.pack().manifest().files().get(path.apply(layer));
       bytes += pack.config().hasExperts(layer) && file != null ? file.bytes() : 0;
     }
     return bytes;
@@ -248,7 +252,7 @@ public record WeightSizes(
 
     WeightSizes all() {
       return new WeightSizes(
-          expertWeights, expertBytes, restWeights, restBytes, restResident, perToken);
+          expertWeights, expertBytes, restWeights, restBytes, restResident, 0, perToken);
     }
 
     WeightSizes withFiles(long experts) {
@@ -256,16 +260,21 @@ public record WeightSizes(
     }
 
     WeightSizes withFiles(long experts, long rest) {
-      return new WeightSizes(expertWeights, experts, restWeights, rest, restResident, perToken);
+      return new WeightSizes(expertWeights, experts, restWeights, rest, restResident, 0, perToken);
     }
   }
 
-  /** Everything stored. */
+  private WeightSizes withStandIns(long bytes) {
+    return new WeightSizes(
+        expertWeights, expertBytes, restWeights, restBytes, restResident, bytes, readPerToken);
+  }
+
+  /** Everything stored once: without stand-ins. */
   public long bytes() {
     return expertBytes + restBytes;
   }
 
-  /** Everything in memory. */
+  /** Everything in memory, without stand-ins, which are used only where experts are not. */
   public long resident() {
     return expertBytes + restResident;
   }

@@ -4,6 +4,7 @@ import dev.quern.experts.ExpertReadException;
 import dev.quern.experts.ExpertStore;
 import dev.quern.experts.ExpertViews;
 import dev.quern.experts.ResidentExperts;
+import dev.quern.experts.StandInStore;
 import dev.quern.format.DType;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.ExpertMatrix;
@@ -79,13 +80,20 @@ final class WeightsLoader {
   /**
    * Experts from the store that the opener makes.
    *
-   * @throws FormatException as {@link #load(ModelSource, Arena)}
+   * @param standInBits of the pack's stand-ins, which answer for experts that are not in memory; 0
+   *     to do without
+   * @throws FormatException as {@link #load(ModelSource, Arena)}, or if the pack has no such
+   *     stand-ins
    */
-  static Weights load(ModelSource.Packed pack, Arena arena, StoreOpener opener) throws IOException {
+  static Weights load(
+      ModelSource.Packed pack, Arena arena, StoreOpener opener, int standInBits)
+      throws IOException {
     WeightsLoader loader = new WeightsLoader(pack, arena);
+    List<List<ExpertStore.Expert>> standIns =
+        standInBits > 0 ? loader.standIns(pack, standInBits) : List.of();
     ExpertStore store = opener.open(pack, loader.views(pack));
     try {
-      return loader.load(store);
+      return loader.load(standInBits > 0 ? new StandInStore(store, standIns) : store);
     } catch (Throwable e) {
       store.close();
       throw e;
@@ -247,14 +255,19 @@ final class WeightsLoader {
       case ModelSource.Unconverted unconverted -> plain(key);
       case ModelSource.Packed packed -> {
         ExpertFile file = packed.pack().expertFile(key.layer()).orElseThrow();
-        yield expertLinear(packed, key, file.record(key.expert()));
+        yield expertLinear(
+            packed, packed.expertMatrix(key), file.file(), key, file.record(key.expert()));
       }
     };
   }
 
-  private Linear expertLinear(ModelSource.Packed packed, TensorKey key, MemorySegment record)
+  private Linear expertLinear(
+      ModelSource.Packed packed,
+      ExpertMatrix matrix,
+      Path file,
+      TensorKey key,
+      MemorySegment record)
       throws IOException {
-    ExpertMatrix matrix = packed.expertMatrix(key);
     MemorySegment data = record.asSlice(matrix.offset(), matrix.bytes());
     if (matrix.scheme().isPresent()) {
       return packed(
@@ -267,7 +280,6 @@ final class WeightsLoader {
           data,
           packed.pack().manifest().seed());
     }
-    Path file = packed.pack().expertFile(key.layer()).orElseThrow().file();
     Matrix.Element element =
         element(matrix.dense().orElseThrow())
             .orElseThrow(() -> notMultiplied(file, key, matrix.dense()));
@@ -278,14 +290,68 @@ final class WeightsLoader {
   private ExpertViews views(ModelSource.Packed packed) {
     return (layer, expert, record) -> {
       try {
-        return new ExpertStore.Expert(
-            expertLinear(packed, new TensorKey(TensorRole.EXPERT_GATE, layer, expert), record),
-            expertLinear(packed, new TensorKey(TensorRole.EXPERT_UP, layer, expert), record),
-            expertLinear(packed, new TensorKey(TensorRole.EXPERT_DOWN, layer, expert), record));
+        Path file = packed.pack().expertFile(layer).orElseThrow().file();
+        return expert(packed, packed::expertMatrix, file, layer, expert, record);
       } catch (IOException e) {
         throw new ExpertReadException(e);
       }
     };
+  }
+
+  /** How a matrix of an expert, or of its stand-in, is stored. */
+  @FunctionalInterface
+  private interface MatrixOf {
+    ExpertMatrix of(TensorKey key) throws FormatException;
+  }
+
+  private ExpertStore.Expert expert(
+      ModelSource.Packed packed,
+      MatrixOf matrices,
+      Path file,
+      int layer,
+      int expert,
+      MemorySegment record)
+      throws IOException {
+    TensorKey gate = new TensorKey(TensorRole.EXPERT_GATE, layer, expert);
+    TensorKey up = new TensorKey(TensorRole.EXPERT_UP, layer, expert);
+    TensorKey down = new TensorKey(TensorRole.EXPERT_DOWN, layer, expert);
+    return new ExpertStore.Expert(
+        expertLinear(packed, matrices.of(gate), file, gate, record),
+        expertLinear(packed, matrices.of(up), file, up, record),
+        expertLinear(packed, matrices.of(down), file, down, record));
+  }
+
+  /** Low-bit copies of all experts, in place in their mapped files and read into memory. */
+  private List<List<ExpertStore.Expert>> standIns(ModelSource.Packed packed, int bits)
+      throws IOException {
+    List<List<ExpertStore.Expert>> layers = new ArrayList<>();
+    for (int layer = 0; layer < config.numLayers(); layer++) {
+      List<ExpertStore.Expert> experts = new ArrayList<>();
+      if (config.hasExperts(layer)) {
+        ExpertFile file = checkedStandIns(packed, layer, bits);
+        for (int expert = 0; expert < config.numExperts(); expert++) {
+          MemorySegment record = file.record(expert);
+          record.load();
+          experts.add(
+              expert(packed, packed::standInMatrix, file.file(), layer, expert, record));
+        }
+      }
+      layers.add(experts);
+    }
+    return layers;
+  }
+
+  private static ExpertFile checkedStandIns(ModelSource.Packed packed, int layer, int bits)
+      throws FormatException {
+    Optional<ExpertFile> file = packed.pack().standInFile(layer);
+    int found =
+        file.flatMap(f -> f.matrices().getFirst().scheme()).map(QuantScheme::bits).orElse(0);
+    if (file.isEmpty() || found != bits) {
+      throw new FormatException(
+          "%s: stand-ins: expected copies of the experts at %d bits, found %s. Convert with --stand-in-bits %d"
+              .formatted(packed.path(), bits, found == 0 ? "none" : "some at " + found, bits));
+    }
+    return file.get();
   }
 
   private static FormatException notMultiplied(Path file, TensorKey key, Optional<DType> found) {

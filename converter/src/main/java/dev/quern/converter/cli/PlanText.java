@@ -91,6 +91,13 @@ final class PlanText {
       out.printf(Locale.ROOT, "; routed experts %.3f", plan.expertBitsPerWeight());
     }
     out.println();
+    if (plan.standInBytes() > 0) {
+      out.printf(
+          Locale.ROOT,
+          "stand-ins of the experts, besides: %.1f MB, %.3f bits more per weight of theirs%n",
+          plan.standInBytes() / MEGABYTE,
+          plan.standInBitsPerWeight());
+    }
   }
 
   static void print(ConvertResult result, PrintWriter out) {

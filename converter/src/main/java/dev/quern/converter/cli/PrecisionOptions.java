@@ -41,6 +41,16 @@ public final class PrecisionOptions {
   private Integer headBits;
 
   @Option(
+      names = "--stand-in-bits",
+      paramLabel = "BITS",
+      defaultValue = "0",
+      description = {
+        "besides, copies of the routed experts at 2, 3 or 4 bits, for generate --stand-in-bits:",
+        "they answer while an expert is not in memory"
+      })
+  private int standInBits;
+
+  @Option(
       names = "--override",
       paramLabel = "ROLE[@FIRST-LAST]=BITS",
       description = {
@@ -110,6 +120,7 @@ public final class PrecisionOptions {
         sharedExpertBits,
         embeddingBits,
         headBits == null ? OptionalInt.empty() : OptionalInt.of(headBits),
+        standInBits,
         overrides.stream().map(PrecisionOverride::parse).toList());
   }
 

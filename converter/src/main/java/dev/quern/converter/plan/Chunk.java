@@ -23,9 +23,11 @@ public sealed interface Chunk extends Serializable {
   /**
    * The records of some experts of a layer, one after the other.
    *
+   * @param standIn whether they are low-bit copies
    * @param tensors of each expert gate, up, down
    */
-  record Experts(int layer, int firstExpert, int experts, List<PlannedTensor> tensors)
+  record Experts(
+      boolean standIn, int layer, int firstExpert, int experts, List<PlannedTensor> tensors)
       implements Chunk {
     public Experts {
       tensors = List.copyOf(tensors);
@@ -33,8 +35,9 @@ public sealed interface Chunk extends Serializable {
 
     @Override
     public String item() {
-      return "layer-%05d-experts-%05d-%05d"
-          .formatted(layer, firstExpert, firstExpert + experts - 1);
+      return "%slayer-%05d-experts-%05d-%05d"
+          .formatted(
+              standIn ? OutputFile.STAND_IN : "", layer, firstExpert, firstExpert + experts - 1);
     }
 
     /** The tensors of the expert that stands at this place of the chunk. */

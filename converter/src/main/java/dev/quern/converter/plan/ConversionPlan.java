@@ -18,6 +18,7 @@ import java.util.stream.Stream;
  * @param config of the model
  * @param precision what is stored at how many bits
  * @param layers one file per layer with experts
+ * @param standIns as many files with low-bit copies of the experts, or none
  * @param dense the file of everything else
  * @param leftAside what the model's files hold beside the model
  */
@@ -25,6 +26,7 @@ public record ConversionPlan(
     ModelConfig config,
     Precision precision,
     List<OutputFile.Layer> layers,
+    List<OutputFile.Layer> standIns,
     OutputFile.DenseTensors dense,
     List<LeftAside> leftAside) {
 
@@ -38,6 +40,7 @@ public record ConversionPlan(
 
   public ConversionPlan {
     layers = List.copyOf(layers);
+    standIns = List.copyOf(standIns);
     leftAside = List.copyOf(leftAside);
   }
 
@@ -46,9 +49,11 @@ public record ConversionPlan(
     List<OutputFile> files = new ArrayList<>();
     files.add(dense);
     files.addAll(layers);
+    files.addAll(standIns);
     return files;
   }
 
+  /** Every tensor of the model once: without stand-ins. */
   public Stream<PlannedTensor> tensors() {
     return Stream.concat(
         Stream.concat(dense.chunks().stream(), layers.stream().flatMap(l -> l.chunks().stream()))
@@ -60,9 +65,17 @@ public record ConversionPlan(
     return tensors().mapToLong(tensor -> tensor.source().bytes()).sum();
   }
 
-  /** Exact length of the files with weights; manifest, statistics and tokenizer come on top. */
+  /**
+   * Exact length of the files with weights, without stand-ins; manifest, statistics and tokenizer
+   * come on top.
+   */
   public long outputBytes() {
-    return files().stream().mapToLong(OutputFile::fileBytes).sum();
+    return dense.fileBytes() + expertBytes();
+  }
+
+  /** Exact length of the files of stand-ins, which come on top too. */
+  public long standInBytes() {
+    return standIns.stream().mapToLong(OutputFile::fileBytes).sum();
   }
 
   public long parameters() {
@@ -82,7 +95,7 @@ public record ConversionPlan(
     return layers.stream().mapToLong(OutputFile::fileBytes).sum();
   }
 
-  /** Everything stored, in bits per weight of the source. */
+  /** Everything stored but the stand-ins, in bits per weight of the source. */
   public double bitsPerWeight() {
     return (double) outputBytes() * Byte.SIZE / parameters();
   }
@@ -90,6 +103,11 @@ public record ConversionPlan(
   /** The same of the routed experts alone; NaN where there are none. */
   public double expertBitsPerWeight() {
     return (double) expertBytes() * Byte.SIZE / expertParameters();
+  }
+
+  /** What stand-ins add, in bits per weight of a routed expert; NaN where there are no experts. */
+  public double standInBitsPerWeight() {
+    return (double) standInBytes() * Byte.SIZE / expertParameters();
   }
 
   /**
@@ -111,12 +129,14 @@ public record ConversionPlan(
             .limit(tasks)
             .mapToLong(Long::longValue)
             .sum();
-    return Math.max(chunks, outputBytes()) + together;
+    return Math.max(chunks, outputBytes() + standInBytes()) + together;
   }
 
   /** Heap of one task: tiles of the widest matrix. */
   public long taskHeapBytes() {
-    return tensors()
+    return files().stream()
+        .flatMap(file -> file.chunks().stream())
+        .flatMap(chunk -> chunk.tensors().stream())
         .filter(PlannedTensor::quantized)
         .mapToLong(t -> (long) TILE_ARRAYS * TILE_ROWS * t.source().cols() * Float.BYTES)
         .max()

@@ -12,6 +12,9 @@ import java.util.stream.Stream;
 /** A file of the pack, put together from finished chunks. */
 public sealed interface OutputFile extends Serializable {
 
+  /** Begins the names of the pieces of work that make stand-ins. */
+  String STAND_IN = "stand-in-";
+
   /** Its name as a piece of work. */
   String item();
 
@@ -24,20 +27,25 @@ public sealed interface OutputFile extends Serializable {
   /** Exact length of the file. */
   long fileBytes();
 
-  /** The routed experts of one layer. */
-  record Layer(int layer, int experts, List<Chunk.Experts> chunks) implements OutputFile {
+  /**
+   * The routed experts of one layer.
+   *
+   * @param standIn whether they are low-bit copies
+   */
+  record Layer(boolean standIn, int layer, int experts, List<Chunk.Experts> chunks)
+      implements OutputFile {
     public Layer {
       chunks = List.copyOf(chunks);
     }
 
     @Override
     public String item() {
-      return "layer-%05d".formatted(layer);
+      return "%slayer-%05d".formatted(standIn ? STAND_IN : "", layer);
     }
 
     @Override
     public String path() {
-      return Pack.expertPath(layer);
+      return standIn ? Pack.standInPath(layer) : Pack.expertPath(layer);
     }
 
     @Override

@@ -35,6 +35,11 @@ public record PlannedTensor(
     shape = List.copyOf(shape);
   }
 
+  /** The same tensor, stored otherwise. */
+  PlannedTensor storedAs(Storage other) {
+    return new PlannedTensor(name, role, layer, expert, shape, source, other);
+  }
+
   public boolean quantized() {
     return storage instanceof Storage.Quantized;
   }

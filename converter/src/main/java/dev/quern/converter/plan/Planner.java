@@ -57,15 +57,20 @@ public final class Planner {
     if (needsHeadOfItsOwn()) {
       addDense(planned(HEAD, EMBEDDING), chunks, copied);
     }
+    List<OutputFile.Layer> standIns = new ArrayList<>();
     for (int layer = 0; layer < source.config().numLayers(); layer++) {
       if (source.config().hasExperts(layer)) {
-        layers.add(layer(layer, chunkBytes));
+        layers.add(layer(layer, chunkBytes, Optional.empty()));
+        if (precision.standIns().isPresent()) {
+          standIns.add(layer(layer, chunkBytes, precision.standIns()));
+        }
       }
     }
     return new ConversionPlan(
         source.config(),
         precision,
         layers,
+        standIns,
         new OutputFile.DenseTensors(chunks, copied),
         source.leftAside());
   }
@@ -88,14 +93,22 @@ public final class Planner {
     }
   }
 
-  private OutputFile.Layer layer(int layer, long chunkBytes) throws IOException {
+  /**
+   * @param standIn how low-bit copies are quantized; empty for the experts themselves
+   */
+  private OutputFile.Layer layer(int layer, long chunkBytes, Optional<QuantScheme> standIn)
+      throws IOException {
     List<List<PlannedTensor>> experts = new ArrayList<>();
     for (int expert = 0; expert < source.config().numExperts(); expert++) {
       List<PlannedTensor> matrices = new ArrayList<>();
       for (TensorRole role :
           List.of(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN)) {
         TensorKey key = new TensorKey(role, layer, expert);
-        matrices.add(planned(key, key));
+        PlannedTensor planned = planned(key, key);
+        matrices.add(
+            standIn.isPresent()
+                ? planned.storedAs(quantized(role, standIn.get()))
+                : planned);
       }
       experts.add(matrices);
     }
@@ -107,9 +120,9 @@ public final class Planner {
       int count = Math.min(perChunk, experts.size() - first);
       List<PlannedTensor> matrices =
           experts.subList(first, first + count).stream().flatMap(List::stream).toList();
-      chunks.add(new Chunk.Experts(layer, first, count, matrices));
+      chunks.add(new Chunk.Experts(standIn.isPresent(), layer, first, count, matrices));
     }
-    return new OutputFile.Layer(layer, experts.size(), chunks);
+    return new OutputFile.Layer(standIn.isPresent(), layer, experts.size(), chunks);
   }
 
   /** Records of one file have one shape, so what is stored as numbers must have one type. */

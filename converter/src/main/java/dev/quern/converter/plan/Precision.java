@@ -26,6 +26,8 @@ import java.util.stream.Stream;
  * @param seed of all rotations
  * @param bits of the routed experts
  * @param headBits empty: as the embedding where the two are tied, else 16
+ * @param standInBits of copies of the routed experts that answer while the experts themselves are
+ *     not in memory: 2, 3 or 4; 0 for none
  * @param overrides in the order of the command line; the last one that covers a tensor counts
  */
 public record Precision(
@@ -40,6 +42,7 @@ public record Precision(
     int sharedExpertBits,
     int embeddingBits,
     OptionalInt headBits,
+    int standInBits,
     List<PrecisionOverride> overrides) {
 
   /** Bits that mean "keep the source's type". */
@@ -112,6 +115,10 @@ public record Precision(
     checkBits("--shared-expert-bits", sharedExpertBits);
     checkBits("--embedding-bits", embeddingBits);
     headBits.ifPresent(width -> checkBits("--head-bits", width));
+    if (standInBits != 0 && (standInBits < 2 || standInBits > 4)) {
+      throw new IllegalArgumentException(
+          "--stand-in-bits: %d bits; expected 2, 3 or 4".formatted(standInBits));
+    }
     if (groupSize != 32 && groupSize != 64 && groupSize != 128) {
       throw new IllegalArgumentException("--group-size " + groupSize + ": expected 32, 64 or 128");
     }
@@ -127,6 +134,36 @@ public record Precision(
         }
       }
     }
+  }
+
+  /** Without stand-ins. */
+  public Precision(
+      Method method,
+      Scales scales,
+      int groupSize,
+      boolean rotated,
+      boolean qjl,
+      long seed,
+      int bits,
+      int attentionBits,
+      int sharedExpertBits,
+      int embeddingBits,
+      OptionalInt headBits,
+      List<PrecisionOverride> overrides) {
+    this(
+        method,
+        scales,
+        groupSize,
+        rotated,
+        qjl,
+        seed,
+        bits,
+        attentionBits,
+        sharedExpertBits,
+        embeddingBits,
+        headBits,
+        0,
+        overrides);
   }
 
   private static List<Integer> allWidths(
@@ -176,6 +213,7 @@ public record Precision(
         sharedExpertBits,
         embeddingBits,
         headBits,
+        standInBits,
         overrides);
   }
 
@@ -193,7 +231,35 @@ public record Precision(
         sharedExpertBits,
         embeddingBits,
         headBits,
+        standInBits,
         others);
+  }
+
+  /**
+   * The same with low-bit copies of the experts.
+   *
+   * @param newBits 2, 3 or 4; 0 for none
+   */
+  public Precision withStandIns(int newBits) {
+    return new Precision(
+        method,
+        scales,
+        groupSize,
+        rotated,
+        qjl,
+        seed,
+        bits,
+        attentionBits,
+        sharedExpertBits,
+        embeddingBits,
+        headBits,
+        newBits,
+        overrides);
+  }
+
+  /** How low-bit copies of the experts are quantized; empty where there are none. */
+  public Optional<QuantScheme> standIns() {
+    return standInBits == 0 ? Optional.empty() : Optional.of(QuantScheme.turbo(standInBits));
   }
 
   /**
@@ -258,6 +324,9 @@ public record Precision(
     options.put("--shared-expert-bits", Integer.toString(sharedExpertBits));
     options.put("--embedding-bits", Integer.toString(embeddingBits));
     options.put("--head-bits", headBits.isEmpty() ? "default" : "" + headBits.getAsInt());
+    if (standInBits > 0) { // packs made before there were any stay what they are
+      options.put("--stand-in-bits", Integer.toString(standInBits));
+    }
     options.put(
         "--override",
         overrides.stream().map(PrecisionOverride::toString).collect(Collectors.joining(" ")));
@@ -272,6 +341,9 @@ public record Precision(
     summary.put("shared", sharedExpertBits);
     summary.put("embedding", embeddingBits);
     headBits.ifPresent(width -> summary.put("head", width));
+    if (standInBits > 0) {
+      summary.put("stand-in", standInBits);
+    }
     for (PrecisionOverride override : overrides) {
       summary.put(override.target(), override.bits());
     }

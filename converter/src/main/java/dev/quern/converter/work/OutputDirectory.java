@@ -271,7 +271,7 @@ public final class OutputDirectory implements AutoCloseable {
     for (Path file : ownFiles(dir)) {
       Files.deleteIfExists(file);
     }
-    for (String folder : List.of(WORK_FOLDER, Pack.EXPERTS_FOLDER, "stats")) {
+    for (String folder : List.of(WORK_FOLDER, Pack.EXPERTS_FOLDER, Pack.STAND_INS_FOLDER, "stats")) {
       deleteEmptyFolders(dir.resolve(folder));
     }
   }
@@ -301,9 +301,11 @@ public final class OutputDirectory implements AutoCloseable {
         }
       }
     }
-    for (Path file : filesBelow(dir.resolve(Pack.EXPERTS_FOLDER))) {
-      if (EXPERT_FILE.matcher(file.getFileName().toString()).matches()) {
-        files.add(file);
+    for (String folder : List.of(Pack.EXPERTS_FOLDER, Pack.STAND_INS_FOLDER)) {
+      for (Path file : filesBelow(dir.resolve(folder))) {
+        if (EXPERT_FILE.matcher(file.getFileName().toString()).matches()) {
+          files.add(file);
+        }
       }
     }
     files.addAll(filesBelow(dir.resolve(WORK_FOLDER)));
