@@ -87,6 +87,7 @@ public final class ShadowTrainer {
   public ShadowReport train(List<Latency> latencies) throws IOException {
     requireRows(source, Split.TRAIN, options.traces());
     requireRows(source, Split.VALID, options.traces());
+    requireMemory();
     try (Model model = openModel()) {
       Map<String, ExpertPredictor> predictors = new LinkedHashMap<>();
       TokenTable table = TokenTable.of(model, options.fit().seed());
@@ -149,6 +150,31 @@ public final class ShadowTrainer {
     }
   }
 
+  /** Every task holds a layer's rows; on a cluster only its executors know their memory. */
+  private void requireMemory() {
+    long layerBytes =
+        LayerRows.bytes(
+            trainTokens() + source.tokens(Split.VALID),
+            options.maxDistance(),
+            sizes.hiddenSize(),
+            sizes.numExperts(),
+            sizes.topK());
+    int tasks = Math.min(SparkSessions.localTasks(options.master()), sizes.layers().size());
+    long most = Runtime.getRuntime().maxMemory() / 4 * 3;
+    if (tasks * layerBytes > most) {
+      throw new IllegalArgumentException(
+          "memory: %d layers at a time take %,d bytes each, the JVM has %,d for them; give a smaller --max-tokens, or --master local[1]"
+              .formatted(tasks, layerBytes, most));
+    }
+  }
+
+  /** Rows of the parts in {@link #trainParts}, about. */
+  private long trainTokens() {
+    long tokens = source.tokens(Split.TRAIN);
+    int parts = Math.max(1, source.parts(Split.TRAIN));
+    return Math.min(tokens, tokens * trainParts() / parts);
+  }
+
   /** Whole parts of the training split that hold the tokens asked for. */
   private int trainParts() {
     int parts = source.parts(Split.TRAIN);
@@ -170,6 +196,10 @@ public final class ShadowTrainer {
       }
       phase("ridge regression", start);
       start = System.nanoTime();
+      int width = options.fit().width(sizes.hiddenSize(), table.width());
+      progress.accept(
+          "two-layer heads: %d layers, %d hidden units, %s epochs of %,d tokens"
+              .formatted(ridges.size(), width, options.fit().epochs(), trainTokens()));
       List<FittedLayer> layers =
           SparkMap.each(options.master(), scratch, shared, ridges, ShadowTrainer::fitLayer);
       phase("two-layer heads", start);
@@ -252,11 +282,10 @@ public final class ShadowTrainer {
 
   private ShadowReport report(
       List<Score> scores, List<ShadowReport.Choice> chosen, long bytes, List<Latency> latencies) {
-    int parts = Math.max(1, source.parts(Split.TRAIN));
     return new ShadowReport(
         sizes,
         options,
-        Math.min(source.tokens(Split.TRAIN), source.tokens(Split.TRAIN) * trainParts() / parts),
+        trainTokens(),
         source.tokens(Split.VALID),
         test.tokens(testSplit()),
         scores,
