@@ -3,6 +3,7 @@ package dev.quern.bench.cli;
 import dev.quern.bench.quality.Evaluation;
 import dev.quern.bench.quality.EvaluationOptions;
 import dev.quern.bench.quality.SourceCommit;
+import dev.quern.bench.quality.Shortcuts;
 import dev.quern.bench.quality.VariantMethod;
 import dev.quern.bench.report.Results;
 import dev.quern.converter.plan.Precision;
@@ -149,6 +150,7 @@ public final class DemoCommand implements Callable<Integer> {
         Optional.empty(),
         Runtime.getRuntime().availableProcessors(),
         3,
+        Shortcuts.NONE,
         "./quern demo");
   }
 }

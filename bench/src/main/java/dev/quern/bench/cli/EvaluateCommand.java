@@ -2,9 +2,14 @@ package dev.quern.bench.cli;
 
 import dev.quern.bench.quality.Evaluation;
 import dev.quern.bench.quality.EvaluationOptions;
+import dev.quern.bench.quality.LossyEvaluation;
+import dev.quern.bench.quality.Shortcuts;
 import dev.quern.bench.quality.VariantMethod;
+import dev.quern.bench.report.LossyResults;
 import dev.quern.bench.report.Results;
 import dev.quern.bench.report.ResultsFile;
+import dev.quern.cli.ByteSize;
+import dev.quern.cli.LossyOptions;
 import dev.quern.converter.plan.Precision;
 import dev.quern.converter.plan.PrecisionOverride;
 import dev.quern.format.FormatException;
@@ -17,7 +22,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -135,6 +142,24 @@ public final class EvaluateCommand implements Callable<Integer> {
       description = "Spark's master; windows are spread by it (without: in this process)")
   private String master;
 
+  @Mixin private LossyOptions lossy;
+
+  @Option(
+      names = "--memory-share",
+      paramLabel = "S",
+      description = {
+        "with --skip-missing or --stand-in-bits: the share of all experts that fits in memory;",
+        "every model is then measured token by token, in this process"
+      })
+  private Double memoryShare;
+
+  @Option(
+      names = "--expert-memory",
+      paramLabel = "SIZE",
+      converter = ByteSize.Converter.class,
+      description = "the same in bytes: 6g is 6 GB, 6gi is 6 GiB")
+  private ByteSize expertMemory;
+
   @Option(names = "--threads", paramLabel = "N", description = "threads of the runtime (all cores)")
   private Integer threads;
 
@@ -150,15 +175,19 @@ public final class EvaluateCommand implements Callable<Integer> {
     PrintWriter text = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
     EvaluationOptions options = options();
-    Results results =
-        new Evaluation(
-                options,
-                line -> {
-                  err.println(line);
-                  err.flush();
-                })
-            .run();
+    Consumer<String> progress =
+        line -> {
+          err.println(line);
+          err.flush();
+        };
+    Results results = new Evaluation(options, progress).run();
     ReportFolder.print(results, text);
+    if (options.shortcuts().any()) {
+      LossyResults measured = new LossyEvaluation(options, progress).run(results);
+      text.println(measured.text());
+      text.flush();
+      ResultsFile.write(measured, folder().resolve("lossy.json"));
+    }
     if (json != null) {
       ResultsFile.write(results, json);
     }
@@ -181,10 +210,22 @@ public final class EvaluateCommand implements Callable<Integer> {
           Optional.ofNullable(master),
           Optional.ofNullable(threads).orElse(Runtime.getRuntime().availableProcessors()),
           repetitions,
+          shortcuts(),
           command());
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
+  }
+
+  private Shortcuts shortcuts() {
+    if (memoryShare != null && expertMemory != null) {
+      throw new IllegalArgumentException("either --memory-share or --expert-memory");
+    }
+    Optional<Shortcuts.Memory> memory =
+        memoryShare != null
+            ? Optional.of(new Shortcuts.Share(memoryShare))
+            : Optional.ofNullable(expertMemory).map(size -> new Shortcuts.Bytes(size.bytes()));
+    return new Shortcuts(lossy.selection(), memory);
   }
 
   private List<VariantMethod> methods() {
@@ -213,6 +254,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         sharedExpertBits,
         embeddingBits,
         headBits == null ? OptionalInt.empty() : OptionalInt.of(headBits),
+        lossy.selection().standInBits(),
         overrides.stream().map(PrecisionOverride::parse).toList());
   }
 

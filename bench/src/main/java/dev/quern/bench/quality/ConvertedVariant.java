@@ -41,7 +41,7 @@ record ConvertedVariant(
       EvaluationOptions options, VariantMethod method, int bits, String master, Path scratch)
       throws IOException {
     Precision precision = method.precision(bits, options.common());
-    Path pack = options.packs().resolve(method.label() + "-" + bits);
+    Path pack = pack(options, method.label(), bits);
     ConvertOptions convert =
         new ConvertOptions(
             options.model(),
@@ -62,6 +62,13 @@ record ConvertedVariant(
       statistics = StatisticsTable.read(master, scratch, pack.resolve(OutputDirectory.STATISTICS));
     }
     return new ConvertedVariant(method, bits, pack, result.packBytes(), result.plan(), statistics);
+  }
+
+  /** Where a variant is kept; those with stand-ins beside those without. */
+  static Path pack(EvaluationOptions options, String method, int bits) {
+    int standIns = options.common().standInBits();
+    String besides = standIns > 0 ? "-stand-in-" + standIns : "";
+    return options.packs().resolve(method + "-" + bits + besides);
   }
 
   private static boolean madeOtherwise(ConvertOptions convert) throws IOException {

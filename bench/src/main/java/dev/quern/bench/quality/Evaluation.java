@@ -71,7 +71,7 @@ public final class Evaluation {
           "--seq-len: the model's context is %d, found %d"
               .formatted(config.maxPositions(), options.windowTokens()));
     }
-    List<int[]> all = Windows.cut(tokens(), options.windowTokens());
+    List<int[]> all = Windows.cut(tokens(options), options.windowTokens());
     List<int[]> windows = Windows.choose(all, options.windows().orElse(Integer.MAX_VALUE));
     List<ConvertedVariant> variants = convert();
     List<Path> paths = new ArrayList<>(List.of(options.model()));
@@ -112,7 +112,7 @@ public final class Evaluation {
     }
   }
 
-  private int[] tokens() throws IOException {
+  static int[] tokens(EvaluationOptions options) throws IOException {
     String text = Texts.read(options.dataset());
     try (ModelText model = ModelText.open(options.model())) {
       return model.tokenizer().encode(text, false);

@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param master of Spark if windows are spread by it; empty to run them here, one after the other
  * @param threads of the runtime
  * @param repetitions of each measurement of speed
+ * @param shortcuts lossy ones that are measured besides
  * @param command that repeats the run, for the record
  */
 public record EvaluationOptions(
@@ -35,6 +36,7 @@ public record EvaluationOptions(
     Optional<String> master,
     int threads,
     int repetitions,
+    Shortcuts shortcuts,
     String command) {
   public EvaluationOptions {
     bits = List.copyOf(bits);
@@ -46,6 +48,11 @@ public record EvaluationOptions(
       if (width < 2 || width > 4) {
         throw new IllegalArgumentException("--bits: expected 2, 3 or 4, found " + width);
       }
+    }
+    if (common.standInBits() != shortcuts.selection().standInBits()) {
+      throw new IllegalArgumentException(
+          "--stand-in-bits: packs have them at %d bits, %d are asked for"
+              .formatted(common.standInBits(), shortcuts.selection().standInBits()));
     }
     if (windowTokens < 2) {
       throw new IllegalArgumentException("--seq-len: expected at least 2, found " + windowTokens);

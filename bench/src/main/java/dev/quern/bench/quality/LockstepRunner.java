@@ -1,5 +1,6 @@
 package dev.quern.bench.quality;
 
+import dev.quern.model.LogitsSink;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.Session;
@@ -16,6 +17,15 @@ public final class LockstepRunner implements AutoCloseable {
   private final List<Model> models = new ArrayList<>();
   private final List<Session> sessions = new ArrayList<>();
   private final ReferenceWindow window;
+  private final boolean oneByOne;
+
+  /**
+   * What became of the experts that routers chose.
+   *
+   * @param leftOut of those chosen
+   * @param replaced of those chosen, by stand-ins
+   */
+  record Uses(long chosen, long leftOut, long replaced) {}
 
   /**
    * @param paths the original first
@@ -23,19 +33,32 @@ public final class LockstepRunner implements AutoCloseable {
    */
   public static LockstepRunner open(List<Path> paths, int windowTokens, int threads)
       throws IOException {
+    ModelOptions each = new ModelOptions(threads);
+    return open(paths, paths.stream().map(path -> each).toList(), windowTokens, false);
+  }
+
+  /**
+   * @param paths the original first
+   * @param options one for each path
+   * @param oneByOne whether all models but the first read tokens as when generating
+   */
+  static LockstepRunner open(
+      List<Path> paths, List<ModelOptions> options, int windowTokens, boolean oneByOne)
+      throws IOException {
     List<Model> models = new ArrayList<>();
     try {
-      for (Path path : paths) {
-        models.add(Model.open(path, new ModelOptions(threads)));
+      for (int i = 0; i < paths.size(); i++) {
+        models.add(Model.open(paths.get(i), options.get(i)));
       }
-      return new LockstepRunner(models, windowTokens);
+      return new LockstepRunner(models, windowTokens, oneByOne);
     } catch (Throwable e) {
       models.forEach(Model::close);
       throw e;
     }
   }
 
-  private LockstepRunner(List<Model> models, int windowTokens) {
+  private LockstepRunner(List<Model> models, int windowTokens, boolean oneByOne) {
+    this.oneByOne = oneByOne;
     for (Model model : models) {
       sessions.add(model.newSession(windowTokens));
     }
@@ -56,9 +79,23 @@ public final class LockstepRunner implements AutoCloseable {
       scores.add(
           scores.isEmpty()
               ? window.reference(ids, session::appendAll)
-              : window.score(session::appendAll));
+              : window.score(
+                  oneByOne ? (text, sink) -> appendOneByOne(session, text, sink) : session::appendAll));
     }
     return scores;
+  }
+
+  private static void appendOneByOne(Session session, int[] ids, LogitsSink sink) {
+    for (int position = 0; position < ids.length; position++) {
+      sink.accept(position, session.append(new int[] {ids[position]}), 0);
+    }
+  }
+
+  /** Of all windows so far, in the order of the paths. */
+  List<Uses> uses() {
+    return sessions.stream()
+        .map(s -> new Uses(s.expertsChosen(), s.expertsLeftOut(), s.expertsReplaced()))
+        .toList();
   }
 
   @Override

@@ -29,7 +29,7 @@ public enum VariantMethod {
   }
 
   /**
-   * @param common bits of the other components, overrides and seed
+   * @param common bits of the other components and of stand-ins, overrides and seed
    */
   Precision precision(int bits, Precision common) {
     return new Precision(
@@ -44,6 +44,7 @@ public enum VariantMethod {
         common.sharedExpertBits(),
         common.embeddingBits(),
         common.headBits(),
+        common.standInBits(),
         common.overrides());
   }
 }

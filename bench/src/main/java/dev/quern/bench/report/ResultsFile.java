@@ -42,6 +42,12 @@ public final class ResultsFile {
     AtomicFile.writeText(file, MAPPER.writeValueAsString(results) + "\n");
   }
 
+  /** What lossy shortcuts cost, for others to read. */
+  public static void write(LossyResults results, Path file) throws IOException {
+    Files.createDirectories(file.toAbsolutePath().getParent());
+    AtomicFile.writeText(file, MAPPER.writeValueAsString(results) + "\n");
+  }
+
   /**
    * @throws FormatException if it is not the JSON of {@link Results}
    */

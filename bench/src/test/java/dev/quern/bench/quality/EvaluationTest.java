@@ -40,6 +40,7 @@ class EvaluationTest {
         master,
         2,
         1,
+        Shortcuts.NONE,
         "a test");
   }
 
@@ -135,6 +136,7 @@ class EvaluationTest {
               Optional.empty(),
               2,
               1,
+              Shortcuts.NONE,
               "a test");
       both.add(new Evaluation(options, _ -> {}).run());
     }
