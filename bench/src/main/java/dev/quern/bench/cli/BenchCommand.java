@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    subcommands = {CacheCommand.class, ShadowChartsCommand.class},
+    subcommands = {CacheCommand.class, ShadowChartsCommand.class, StreamingCommand.class},
     description = "Measure kernels with JMH: weights per nanosecond, by bits per weight.")
 public final class BenchCommand implements Callable<Integer> {
   @Option(

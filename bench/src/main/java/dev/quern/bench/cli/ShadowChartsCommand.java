@@ -70,8 +70,7 @@ public final class ShadowChartsCommand implements Callable<Integer> {
             .compute(
                 distance,
                 (d, mean) ->
-                    (mean == null ? new Mean(0, 0) : mean)
-                        .plus(score.path("recall").asDouble(0)));
+                    (mean == null ? new Mean(0, 0) : mean).plus(score.path("recall").asDouble(0)));
         maxDistance = Math.max(maxDistance, distance);
       }
     }
@@ -103,8 +102,7 @@ public final class ShadowChartsCommand implements Callable<Integer> {
         continue;
       }
       TreeMap<Integer, double[]> bins =
-          byName.computeIfAbsent(
-              score.path("predictor").asString(""), name -> new TreeMap<>());
+          byName.computeIfAbsent(score.path("predictor").asString(""), name -> new TreeMap<>());
       for (JsonNode bin : score.path("reliability")) {
         double count = bin.path("count").asDouble(0);
         double predicted = bin.path("predicted").asDouble(0);
@@ -120,8 +118,7 @@ public final class ShadowChartsCommand implements Callable<Integer> {
       double[] y = bins.values().stream().mapToDouble(sums -> sums[2] / sums[0]).toArray();
       lines.add(new LineChart.Line(name, x, y, false));
     });
-    lines.add(
-        new LineChart.Line("as predicted", new double[] {0, 1}, new double[] {0, 1}, true));
+    lines.add(new LineChart.Line("as predicted", new double[] {0, 1}, new double[] {0, 1}, true));
     LineChart.write(
         out,
         "shadow-reliability",
