@@ -96,8 +96,7 @@ class StandInTest {
   @Test
   void sizesCountThemApart() throws IOException {
     ConversionPlan plan = Planner.plan(TinyMoe.MODEL, WITH_STAND_INS, TinyMoe.CHUNK_BYTES);
-    ConversionPlan without =
-        Planner.plan(TinyMoe.MODEL, TinyMoe.THREE_BITS, TinyMoe.CHUNK_BYTES);
+    ConversionPlan without = Planner.plan(TinyMoe.MODEL, TinyMoe.THREE_BITS, TinyMoe.CHUNK_BYTES);
     assertEquals(without.outputBytes(), plan.outputBytes());
     assertEquals(without.bitsPerWeight(), plan.bitsPerWeight());
     long written = 0;

@@ -5,6 +5,7 @@ import dev.quern.experts.StreamStatistics;
 import dev.quern.model.ExpertStreams;
 import dev.quern.model.ModelConfig;
 import dev.quern.system.DiskSpeed;
+import dev.quern.system.ProcessIo;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.Optional;
@@ -56,6 +57,13 @@ final class StreamingText {
         s.prefetchLate(),
         s.prefetchWasted(),
         s.stallNanos() / 1e9);
+    ProcessIo.now()
+        .ifPresent(io ->
+            err.printf(
+                Locale.ROOT,
+                "device: %s read by this process, %d bytes written%n",
+                ByteSize.text(io.readBytes()),
+                io.writtenBytes()));
     streams
         .monitor()
         .map(MemoryMonitor::actions)

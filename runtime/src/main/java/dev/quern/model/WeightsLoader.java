@@ -85,8 +85,7 @@ final class WeightsLoader {
    * @throws FormatException as {@link #load(ModelSource, Arena)}, or if the pack has no such
    *     stand-ins
    */
-  static Weights load(
-      ModelSource.Packed pack, Arena arena, StoreOpener opener, int standInBits)
+  static Weights load(ModelSource.Packed pack, Arena arena, StoreOpener opener, int standInBits)
       throws IOException {
     WeightsLoader loader = new WeightsLoader(pack, arena);
     List<List<ExpertStore.Expert>> standIns =
@@ -332,8 +331,7 @@ final class WeightsLoader {
         for (int expert = 0; expert < config.numExperts(); expert++) {
           MemorySegment record = file.record(expert);
           record.load();
-          experts.add(
-              expert(packed, packed::standInMatrix, file.file(), layer, expert, record));
+          experts.add(expert(packed, packed::standInMatrix, file.file(), layer, expert, record));
         }
       }
       layers.add(experts);

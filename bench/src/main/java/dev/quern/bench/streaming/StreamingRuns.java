@@ -112,19 +112,13 @@ final class StreamingRuns {
     ways.add(new Way("lru", false, CachePolicyKind.LRU, Prediction.NONE, false, readers));
     ways.add(new Way("forward", false, CachePolicyKind.FORWARD, Prediction.NONE, false, readers));
     Prediction next = Prediction.NEXT_ROUTER;
+    ways.add(new Way("lru, next router", false, CachePolicyKind.LRU, next, false, readers));
     ways.add(new Way("forward, next router", false, CachePolicyKind.FORWARD, next, false, readers));
+    Prediction best = shadow ? Prediction.SHADOW : next;
     if (shadow) {
-      Prediction trained = Prediction.SHADOW;
-      ways.add(new Way("forward, shadow", false, CachePolicyKind.FORWARD, trained, false, readers));
-      ways.add(
-          new Way(
-              "forward, shadow, speculating",
-              false,
-              CachePolicyKind.FORWARD,
-              trained,
-              true,
-              readers));
+      ways.add(new Way("forward, shadow", false, CachePolicyKind.FORWARD, best, false, readers));
     }
+    ways.add(new Way("the same, speculating", false, CachePolicyKind.FORWARD, best, true, readers));
     return ways;
   }
 

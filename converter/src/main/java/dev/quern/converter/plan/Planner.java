@@ -106,9 +106,7 @@ public final class Planner {
         TensorKey key = new TensorKey(role, layer, expert);
         PlannedTensor planned = planned(key, key);
         matrices.add(
-            standIn.isPresent()
-                ? planned.storedAs(quantized(role, standIn.get()))
-                : planned);
+            standIn.isPresent() ? planned.storedAs(quantized(role, standIn.get())) : planned);
       }
       experts.add(matrices);
     }

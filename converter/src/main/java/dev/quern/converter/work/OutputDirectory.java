@@ -271,7 +271,8 @@ public final class OutputDirectory implements AutoCloseable {
     for (Path file : ownFiles(dir)) {
       Files.deleteIfExists(file);
     }
-    for (String folder : List.of(WORK_FOLDER, Pack.EXPERTS_FOLDER, Pack.STAND_INS_FOLDER, "stats")) {
+    for (String folder :
+        List.of(WORK_FOLDER, Pack.EXPERTS_FOLDER, Pack.STAND_INS_FOLDER, "stats")) {
       deleteEmptyFolders(dir.resolve(folder));
     }
   }
