@@ -1,13 +1,11 @@
 package dev.quern.model;
 
-import dev.quern.experts.ExpertReadException;
 import dev.quern.experts.ExpertStore;
 import dev.quern.experts.ExpertViews;
 import dev.quern.experts.ResidentExperts;
 import dev.quern.experts.StandInStore;
 import dev.quern.format.DType;
 import dev.quern.format.ExpertFile;
-import dev.quern.format.ExpertMatrix;
 import dev.quern.format.FloatConversion;
 import dev.quern.format.FormatException;
 import dev.quern.format.PackManifest;
@@ -15,20 +13,14 @@ import dev.quern.format.RowDecoder;
 import dev.quern.format.RowEncoding;
 import dev.quern.format.StoredMatrix;
 import dev.quern.kernels.Matrix;
-import dev.quern.kernels.TileLayout;
 import dev.quern.quant.Linear;
-import dev.quern.quant.QuantScheme;
-import dev.quern.quant.Rotation;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -38,22 +30,17 @@ import java.util.Optional;
 final class WeightsLoader {
   private static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final float[] SIGNS = {-1, 1};
 
   private final ModelSource source;
   private final ModelConfig config;
   private final Arena arena;
-
-  /** One object per rotation, so that the forward pass rotates each input once. */
-  private final Map<RotationKey, Rotation> rotations = new HashMap<>();
-
-  private record RotationKey(
-      boolean none, int layer, Rotation.Input input, boolean residual, int length) {}
+  private final PackedMaps maps;
 
   private WeightsLoader(ModelSource source, Arena arena) {
     this.source = source;
     this.config = source.config();
     this.arena = arena;
+    maps = new PackedMaps(source.path());
   }
 
   /** Opens a store that reads the experts of a pack when they are needed. */
@@ -88,9 +75,10 @@ final class WeightsLoader {
   static Weights load(ModelSource.Packed pack, Arena arena, StoreOpener opener, int standInBits)
       throws IOException {
     WeightsLoader loader = new WeightsLoader(pack, arena);
+    PackedExperts experts = new PackedExperts(pack, loader.maps);
     List<List<ExpertStore.Expert>> standIns =
-        standInBits > 0 ? loader.standIns(pack, standInBits) : List.of();
-    ExpertStore store = opener.open(pack, loader.views(pack));
+        standInBits > 0 ? experts.standIns(standInBits) : List.of();
+    ExpertStore store = opener.open(pack, experts.views());
     try {
       return loader.load(standInBits > 0 ? new StandInStore(store, standIns) : store);
     } catch (Throwable e) {
@@ -254,112 +242,10 @@ final class WeightsLoader {
       case ModelSource.Unconverted unconverted -> plain(key);
       case ModelSource.Packed packed -> {
         ExpertFile file = packed.pack().expertFile(key.layer()).orElseThrow();
-        yield expertLinear(
-            packed, packed.expertMatrix(key), file.file(), key, file.record(key.expert()));
+        yield new PackedExperts(packed, maps)
+            .map(packed.expertMatrix(key), file.file(), key, file.record(key.expert()));
       }
     };
-  }
-
-  private Linear expertLinear(
-      ModelSource.Packed packed,
-      ExpertMatrix matrix,
-      Path file,
-      TensorKey key,
-      MemorySegment record)
-      throws IOException {
-    MemorySegment data = record.asSlice(matrix.offset(), matrix.bytes());
-    if (matrix.scheme().isPresent()) {
-      return packed(
-          key,
-          matrix.rows(),
-          matrix.cols(),
-          matrix.scheme().get(),
-          matrix.codebook(),
-          matrix.scaleTable(),
-          data,
-          packed.pack().manifest().seed());
-    }
-    Matrix.Element element =
-        element(matrix.dense().orElseThrow())
-            .orElseThrow(() -> notMultiplied(file, key, matrix.dense()));
-    return Linear.plain(new Matrix.Dense(element, matrix.rows(), matrix.cols(), data));
-  }
-
-  /** Experts over the bytes of their records, wherever these have been read to. */
-  private ExpertViews views(ModelSource.Packed packed) {
-    return (layer, expert, record) -> {
-      try {
-        Path file = packed.pack().expertFile(layer).orElseThrow().file();
-        return expert(packed, packed::expertMatrix, file, layer, expert, record);
-      } catch (IOException e) {
-        throw new ExpertReadException(e);
-      }
-    };
-  }
-
-  /** How a matrix of an expert, or of its stand-in, is stored. */
-  @FunctionalInterface
-  private interface MatrixOf {
-    ExpertMatrix of(TensorKey key) throws FormatException;
-  }
-
-  private ExpertStore.Expert expert(
-      ModelSource.Packed packed,
-      MatrixOf matrices,
-      Path file,
-      int layer,
-      int expert,
-      MemorySegment record)
-      throws IOException {
-    TensorKey gate = new TensorKey(TensorRole.EXPERT_GATE, layer, expert);
-    TensorKey up = new TensorKey(TensorRole.EXPERT_UP, layer, expert);
-    TensorKey down = new TensorKey(TensorRole.EXPERT_DOWN, layer, expert);
-    return new ExpertStore.Expert(
-        expertLinear(packed, matrices.of(gate), file, gate, record),
-        expertLinear(packed, matrices.of(up), file, up, record),
-        expertLinear(packed, matrices.of(down), file, down, record));
-  }
-
-  /** Low-bit copies of all experts, in place in their mapped files and read into memory. */
-  private List<List<ExpertStore.Expert>> standIns(ModelSource.Packed packed, int bits)
-      throws IOException {
-    List<List<ExpertStore.Expert>> layers = new ArrayList<>();
-    for (int layer = 0; layer < config.numLayers(); layer++) {
-      List<ExpertStore.Expert> experts = new ArrayList<>();
-      if (config.hasExperts(layer)) {
-        ExpertFile file = checkedStandIns(packed, layer, bits);
-        for (int expert = 0; expert < config.numExperts(); expert++) {
-          MemorySegment record = file.record(expert);
-          record.load();
-          experts.add(expert(packed, packed::standInMatrix, file.file(), layer, expert, record));
-        }
-      }
-      layers.add(experts);
-    }
-    return layers;
-  }
-
-  private static ExpertFile checkedStandIns(ModelSource.Packed packed, int layer, int bits)
-      throws FormatException {
-    Optional<ExpertFile> file = packed.pack().standInFile(layer);
-    int found =
-        file.flatMap(f -> f.matrices().getFirst().scheme()).map(QuantScheme::bits).orElse(0);
-    if (file.isEmpty() || found != bits) {
-      throw new FormatException(
-          "%s: stand-ins: expected copies of the experts at %d bits, found %s. Convert with --stand-in-bits %d"
-              .formatted(packed.path(), bits, found == 0 ? "none" : "some at " + found, bits));
-    }
-    return file.get();
-  }
-
-  private static FormatException notMultiplied(Path file, TensorKey key, Optional<DType> found) {
-    return FormatException.of(
-        file,
-        "header",
-        "dtype of " + key.describe(),
-        "F32, F16 or BF16",
-        found.orElseThrow(),
-        "Convert again.");
   }
 
   private Linear linear(TensorRole role, int layer) throws IOException {
@@ -368,7 +254,7 @@ final class WeightsLoader {
       Optional<PackManifest.QuantizedTensor> quantized = packed.quantized(key);
       if (quantized.isPresent()) {
         PackManifest.QuantizedTensor tensor = quantized.get();
-        return packed(
+        return maps.packed(
             key,
             tensor.rows(),
             tensor.cols(),
@@ -394,7 +280,7 @@ final class WeightsLoader {
                 matrix.rows(), matrix.cols(), matrix.bytes(), RowDecoder.of(matrix, source::map));
     return new Linear(
         weight,
-        rotation(false, -1, Rotation.Input.ATTENTION, false, matrix.cols(), 0),
+        maps.identity(matrix.cols()),
         Optional.empty());
   }
 
@@ -411,64 +297,14 @@ final class WeightsLoader {
     return Optional.of(new Matrix.Dense(element(dtype).get(), matrix.rows(), matrix.cols(), data));
   }
 
-  private static Optional<Matrix.Element> element(DType dtype) {
+  /** How the kernels know a type; empty if they cannot multiply it. */
+  static Optional<Matrix.Element> element(DType dtype) {
     return switch (dtype) {
       case F32 -> Optional.of(Matrix.Element.F32);
       case F16 -> Optional.of(Matrix.Element.F16);
       case BF16 -> Optional.of(Matrix.Element.BF16);
       default -> Optional.empty();
     };
-  }
-
-  private Linear packed(
-      TensorKey key,
-      int rows,
-      int cols,
-      QuantScheme scheme,
-      float[] codebook,
-      float[] scaleTable,
-      MemorySegment data,
-      long seed)
-      throws FormatException {
-    Rotation.Input input =
-        key.role()
-            .input()
-            .orElseThrow(() ->
-                new FormatException(
-                    "%s: %s is quantized, which this reader does not allow"
-                        .formatted(source.path(), key.describe())));
-    TileLayout layout = scheme.layout(rows, cols);
-    Matrix.Packed weight =
-        new Matrix.Packed(layout, data.asSlice(0, layout.bytes()), codebook, scaleTable);
-    Optional<Linear.Residual> residual = Optional.empty();
-    if (scheme.qjl()) {
-      TileLayout signs = scheme.residualLayout(rows, cols);
-      MemorySegment signData = data.asSlice(layout.bytes(), signs.bytes());
-      residual =
-          Optional.of(
-              new Linear.Residual(
-                  new Matrix.Packed(signs, signData, SIGNS, new float[0]),
-                  rotation(true, key.layer(), input, true, cols, seed)));
-    }
-    Rotation rotation = rotation(scheme.rotated(), key.layer(), input, false, cols, seed);
-    return new Linear(weight, rotation, residual);
-  }
-
-  private Rotation rotation(
-      boolean rotated, int layer, Rotation.Input input, boolean residual, int length, long seed) {
-    // The identity depends on the length alone.
-    RotationKey key =
-        rotated
-            ? new RotationKey(false, layer, input, residual, length)
-            : new RotationKey(true, -1, Rotation.Input.ATTENTION, false, length);
-    return rotations.computeIfAbsent(
-        key,
-        k ->
-            k.none
-                ? Rotation.none(length)
-                : k.residual
-                    ? Rotation.residual(seed, layer, input, length)
-                    : Rotation.hadamard(seed, layer, input, length));
   }
 
   private MemorySegment converted(StoredMatrix matrix) {
