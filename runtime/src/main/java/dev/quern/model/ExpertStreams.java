@@ -260,7 +260,7 @@ public final class ExpertStreams implements AutoCloseable {
         model.routers(),
         model.config().topK(),
         NEXT_ROUTER_DISTANCE,
-        NextRouterPredictor.Norm.EXCHANGED);
+        NextRouterPredictor.Norm.KEPT);
   }
 
   /** Whoever must be told of what routers choose. */

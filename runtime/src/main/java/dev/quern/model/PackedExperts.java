@@ -31,11 +31,7 @@ final class PackedExperts {
   }
 
   /** One matrix in the bytes of a record. */
-  Linear map(
-      ExpertMatrix matrix,
-      Path file,
-      TensorKey key,
-      MemorySegment record)
+  Linear map(ExpertMatrix matrix, Path file, TensorKey key, MemorySegment record)
       throws IOException {
     MemorySegment data = record.asSlice(matrix.offset(), matrix.bytes());
     if (matrix.scheme().isPresent()) {
@@ -74,11 +70,7 @@ final class PackedExperts {
   }
 
   private ExpertStore.Expert expert(
-      MatrixOf matrices,
-      Path file,
-      int layer,
-      int expert,
-      MemorySegment record)
+      MatrixOf matrices, Path file, int layer, int expert, MemorySegment record)
       throws IOException {
     TensorKey gate = new TensorKey(TensorRole.EXPERT_GATE, layer, expert);
     TensorKey up = new TensorKey(TensorRole.EXPERT_UP, layer, expert);
@@ -105,8 +97,7 @@ final class PackedExperts {
         for (int expert = 0; expert < config.numExperts(); expert++) {
           MemorySegment record = file.record(expert);
           record.load();
-          experts.add(
-              expert(pack::standInMatrix, file.file(), layer, expert, record));
+          experts.add(expert(pack::standInMatrix, file.file(), layer, expert, record));
         }
       }
       layers.add(experts);
@@ -114,8 +105,7 @@ final class PackedExperts {
     return layers;
   }
 
-  private ExpertFile checkedStandIns(int layer, int bits)
-      throws FormatException {
+  private ExpertFile checkedStandIns(int layer, int bits) throws FormatException {
     Optional<ExpertFile> file = pack.pack().standInFile(layer);
     int found =
         file.flatMap(f -> f.matrices().getFirst().scheme()).map(QuantScheme::bits).orElse(0);

@@ -278,10 +278,7 @@ final class WeightsLoader {
             ? inPlace.get()
             : new Matrix.Decoded(
                 matrix.rows(), matrix.cols(), matrix.bytes(), RowDecoder.of(matrix, source::map));
-    return new Linear(
-        weight,
-        maps.identity(matrix.cols()),
-        Optional.empty());
+    return new Linear(weight, maps.identity(matrix.cols()), Optional.empty());
   }
 
   private Optional<Matrix.Dense> inPlace(StoredMatrix matrix) {

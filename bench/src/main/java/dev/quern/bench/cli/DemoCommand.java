@@ -2,8 +2,8 @@ package dev.quern.bench.cli;
 
 import dev.quern.bench.quality.Evaluation;
 import dev.quern.bench.quality.EvaluationOptions;
-import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.quality.Shortcuts;
+import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.quality.VariantMethod;
 import dev.quern.bench.report.Results;
 import dev.quern.converter.plan.Precision;

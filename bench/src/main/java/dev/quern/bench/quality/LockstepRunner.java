@@ -80,7 +80,9 @@ public final class LockstepRunner implements AutoCloseable {
           scores.isEmpty()
               ? window.reference(ids, session::appendAll)
               : window.score(
-                  oneByOne ? (text, sink) -> appendOneByOne(session, text, sink) : session::appendAll));
+                  oneByOne
+                      ? (text, sink) -> appendOneByOne(session, text, sink)
+                      : session::appendAll));
     }
     return scores;
   }

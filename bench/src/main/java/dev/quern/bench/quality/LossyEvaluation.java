@@ -56,8 +56,7 @@ public final class LossyEvaluation {
             options.windows().orElse(Integer.MAX_VALUE));
     List<List<WindowScore>> scores = new ArrayList<>();
     List<LossyResults.Row> rows = new ArrayList<>();
-    try (LockstepRunner runner =
-        LockstepRunner.open(paths, how, options.windowTokens(), cached)) {
+    try (LockstepRunner runner = LockstepRunner.open(paths, how, options.windowTokens(), cached)) {
       for (int[] window : windows) {
         scores.add(runner.score(window));
         progress.accept("lossy: window %d of %d".formatted(scores.size(), windows.size()));

@@ -55,7 +55,8 @@ class LossyEvaluationTest {
     EvaluationOptions two = options(new Shortcuts(TWO, Optional.empty()));
     Results exact = new Evaluation(two, _ -> {}).run();
     LossyResults half = new LossyEvaluation(two, _ -> {}).run(exact);
-    assertEquals(List.of("original", "turbo 3"), half.rows().stream().map(r -> r.variant()).toList());
+    assertEquals(
+        List.of("original", "turbo 3"), half.rows().stream().map(r -> r.variant()).toList());
     for (int i = 0; i < 2; i++) {
       LossyResults.Row row = half.rows().get(i);
       assertEquals(USES, row.chosen());
@@ -76,9 +77,9 @@ class LossyEvaluationTest {
 
     EvaluationOptions standIns = options(with(STAND_INS, 0.1));
     Results again = new Evaluation(standIns, _ -> {}).run();
-    assertEquals(exact.quantized().getFirst().perplexity(), again.quantized().getFirst().perplexity());
-    LossyResults.Row replaced =
-        new LossyEvaluation(standIns, _ -> {}).run(again).rows().getFirst();
+    assertEquals(
+        exact.quantized().getFirst().perplexity(), again.quantized().getFirst().perplexity());
+    LossyResults.Row replaced = new LossyEvaluation(standIns, _ -> {}).run(again).rows().getFirst();
     assertEquals(0, replaced.leftOut());
     assertTrue(replaced.replaced() > 0 && replaced.replaced() < USES, "" + replaced);
     assertTrue(replaced.meanKld() < skipped.meanKld(), replaced + " against " + skipped);
@@ -86,8 +87,7 @@ class LossyEvaluationTest {
 
   @Test
   void whatDependsOnMemoryNeedsToKnowIt() {
-    assertThrows(
-        IllegalArgumentException.class, () -> new Shortcuts(STAND_INS, Optional.empty()));
+    assertThrows(IllegalArgumentException.class, () -> new Shortcuts(STAND_INS, Optional.empty()));
     assertThrows(IllegalArgumentException.class, () -> with(TWO, 0.25));
     assertThrows(IllegalArgumentException.class, () -> with(SKIP, 0));
     assertThrows(IllegalArgumentException.class, () -> with(SKIP, 1.5));
