@@ -11,7 +11,8 @@ import json, os, subprocess, sys, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 V1 = "/sys/fs/cgroup/memory"
-SPARE = 900 << 20  # beside what the model may take: below the monitor's reserve once it is taken
+SPARE = 900 << 20  # of the group beside what the model may take
+LEFT = 60 << 20  # by the competitor: far below the reserve that the model's memory watch keeps
 HOG = """
 import sys, time
 held = bytearray(int(sys.argv[1]))
@@ -35,6 +36,18 @@ def cgroup(limit):
     return path
 
 
+def left(group):
+    v1 = group.startswith(V1)
+    def number(name):
+        with open(f"{group}/{name}") as f:
+            return int(f.read())
+    used = number("memory.usage_in_bytes" if v1 else "memory.current")
+    with open(f"{group}/memory.stat") as f:
+        stat = dict(line.split() for line in f)
+    reclaimable = int(stat["total_inactive_file" if v1 else "inactive_file"])
+    return number("memory.limit_in_bytes" if v1 else "memory.max") - used + reclaimable
+
+
 def start(group, command):
     def enter():
         with open(f"{group}/cgroup.procs", "w") as f:
@@ -51,7 +64,7 @@ def anonymous(pid):
 
 
 def main():
-    pack, memory, tokens = sys.argv[1], (sys.argv[2:] or ["700m"])[0], (sys.argv[3:] or ["600"])[0]
+    pack, memory, tokens = sys.argv[1], (sys.argv[2:] or ["700m"])[0], (sys.argv[3:] or ["900"])[0]
     command = [f"{ROOT}/quern", "generate", "--model", pack, "--prompt", "Once upon a time", "--max-tokens", tokens,
                "--memory", memory, "--json"]
     group = cgroup(size(memory) + SPARE)
@@ -63,7 +76,7 @@ def main():
             time.sleep(0.1)
         time.sleep(3)
         before = anonymous(run.pid)
-        hog = start(group, [sys.executable, "-c", HOG, str(SPARE - (100 << 20)), "6"])
+        hog = start(group, [sys.executable, "-c", HOG, str(left(group) - LEFT), "6"])
         begun = time.time()
         samples = []
         while hog.poll() is None:
@@ -71,6 +84,7 @@ def main():
             time.sleep(0.02)
         freed = time.time()
         low = min(a for _, a in samples if a)
+        alive = run.poll() is None
         first = next((t for t, a in samples if a and a < before - (20 << 20)), None)
         grown = None
         while run.poll() is None:
@@ -83,6 +97,7 @@ def main():
         print(f"anonymous memory before {before / 1e6:.0f} MB, least under pressure {low / 1e6:.0f} MB")
         print(f"shrinking began {first:.2f} s after the competitor did" if first else "it did not shrink")
         print(f"back at its size {grown:.1f} s after the competitor left" if grown else "not back at its size")
+        print("the model was at work all the time" if alive else "THE MODEL HAD ENDED: more tokens are needed")
         print(f"exit codes: model {run.returncode}, competitor {hog.returncode}")
         print("the same text" if found["text"] == expected["text"] else "ANOTHER TEXT")
         print(err.strip())
