@@ -4,6 +4,7 @@ import dev.quern.experts.ExpertProfile;
 import dev.quern.format.Json;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
+import dev.quern.model.ModelSource;
 import dev.quern.text.Sampling;
 import dev.quern.text.Tokenizer;
 import java.io.IOException;
@@ -123,7 +124,7 @@ final class GenerateCommand implements Callable<Integer> {
     chat.check(spec.commandLine());
     Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
     String text = Input.text(prompt);
-    try (ModelText modelText = ModelText.open(path)) {
+    try (ModelText modelText = openText()) {
       Tokenizer tokenizer = modelText.tokenizer();
       int[] ids =
           chat.chat()
@@ -144,6 +145,16 @@ final class GenerateCommand implements Callable<Integer> {
       }
     }
     return 0;
+  }
+
+  /** Of what is no model at all, the model's message says more than the tokenizer's. */
+  private ModelText openText() throws IOException {
+    try {
+      return ModelText.open(path);
+    } catch (IOException e) {
+      ModelSource.open(path).close();
+      throw e;
+    }
   }
 
   private void run(Model model, Tokenizer tokenizer, Generator.Request request) throws IOException {
