@@ -20,7 +20,8 @@ import java.util.concurrent.atomic.AtomicReference;
  * @param bytesRead by the measurement
  */
 public record DiskSpeed(double bytesPerSecond, int readers, long bytesRead) {
-  private static final int[] READERS = {1, 2, 4, 8};
+  /** At least two: between two reads of one reader the disk has nothing to do. */
+  private static final int[] READERS = {2, 4, 8};
 
   /** More readers must be worth it: they take time from the kernels. */
   private static final double WORTH = 1.1;
@@ -98,7 +99,7 @@ public record DiskSpeed(double bytesPerSecond, int readers, long bytesRead) {
     DiskSpeed run(long maxMillis) throws IOException {
       double best = 0;
       double chosenRate = 0;
-      int chosen = 1;
+      int chosen = READERS[0];
       long all = 0;
       for (int readers : READERS) {
         long start = System.nanoTime();
