@@ -26,7 +26,12 @@ final class MeasuredKernels implements KernelTimes, AutoCloseable {
   private static final long MAX_MATRIX_BYTES = 16L << 20;
 
   private static final long NANOS_PER_SHAPE = 60_000_000;
-  private static final long MIN_WARM_NANOS = 250_000_000; // until C2 has compiled a kind of storage
+  private static final long WARM_SAMPLE_NANOS = 50_000_000;
+
+  /** Code is compiled in steps: it is as fast as it gets when it has not got faster for so long. */
+  private static final long SETTLED_NANOS = 500_000_000;
+
+  private static final double FASTER = 1.03;
   private static final long MAX_WARM_NANOS = 5_000_000_000L;
 
   /** Beyond what any interpreter reaches and any vector unit misses. */
@@ -85,10 +90,15 @@ final class MeasuredKernels implements KernelTimes, AutoCloseable {
   /** Interpreted code is a hundred times slower; on a busy machine the compiler comes late. */
   private void warmUp(StoredMap map) {
     long start = System.nanoTime();
-    double rate = 0;
-    while (System.nanoTime() - start < MIN_WARM_NANOS
-        || (rate < COMPILED_BYTES_PER_SECOND && System.nanoTime() - start < MAX_WARM_NANOS)) {
-      rate = Math.max(rate, map.bytes() / sample(map, MIN_WARM_NANOS / 5));
+    long lastGain = start;
+    double best = 0;
+    while (System.nanoTime() - start < MAX_WARM_NANOS
+        && (best < COMPILED_BYTES_PER_SECOND || System.nanoTime() - lastGain < SETTLED_NANOS)) {
+      double rate = map.bytes() / sample(map, WARM_SAMPLE_NANOS);
+      if (rate > FASTER * best) {
+        best = rate;
+        lastGain = System.nanoTime();
+      }
     }
   }
 
