@@ -1,57 +1,259 @@
 package dev.quern.bench.cli;
 
-import dev.quern.bench.jmh.GemvBenchmark;
+import dev.quern.bench.jmh.MultiplyAddPeak;
+import dev.quern.bench.quality.Perplexity;
+import dev.quern.bench.quality.SourceCommit;
+import dev.quern.bench.report.Machine;
+import dev.quern.bench.speed.QuernEngine;
+import dev.quern.bench.speed.SpeedEngine;
+import dev.quern.bench.speed.SpeedRecord;
+import dev.quern.bench.speed.SpeedReport;
+import dev.quern.bench.speed.SpeedRun;
+import dev.quern.bench.speed.SpeedTest;
+import dev.quern.bench.synth.PackCache;
+import dev.quern.bench.synth.PublishedModel;
+import dev.quern.model.ModelConfig;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import org.openjdk.jmh.results.format.ResultFormatType;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.RunnerException;
-import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.TimeValue;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
-/** {@code quern bench}: kernels under JMH; further measurements are its subcommands. */
+/** {@code quern bench}: prefill and decode of whole models; other measurements are subcommands. */
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    subcommands = {CacheCommand.class, ShadowChartsCommand.class, StreamingCommand.class},
-    description = "Measure kernels with JMH: weights per nanosecond, by bits per weight.")
+    subcommands = {
+      CacheCommand.class,
+      KernelsCommand.class,
+      ShadowChartsCommand.class,
+      StreamingCommand.class
+    },
+    description = {
+      "Measure prefill and decode in tokens per second, in the words of llama-bench: pp512 reads a",
+      "prompt of 512 tokens, tg64 generates 64, tg64 @ d4096 does so after 4096 others.",
+      "With --like, on a model's shapes with random weights, which are written once and kept;",
+      "with --model, on models that are there."
+    })
 public final class BenchCommand implements Callable<Integer> {
-  @Option(
-      names = "--forks",
-      paramLabel = "N",
-      defaultValue = "2",
-      description = "JVMs per measurement (${DEFAULT-VALUE})")
-  private int forks;
+  private static final long SEED = 0;
+
+  @Spec private CommandSpec spec;
+
+  @ArgGroup(multiplicity = "1")
+  private Subject subject;
+
+  /** One of two. */
+  static final class Subject {
+    @Option(
+        names = "--like",
+        paramLabel = "MODEL",
+        description = {
+          "whose shapes: qwen3-30b-a3b, gpt-oss-20b, gpt-oss-120b, mixtral-8x7b,",
+          "qwen3-next-80b-a3b, deepseek-v2-lite, kimi-k2 or glm-4.5-air"
+        })
+    private String like;
+
+    @Option(
+        names = "--model",
+        paramLabel = "PATH",
+        arity = "1..*",
+        description = "packs, folders or GGUF files, measured in turns")
+    private List<Path> models = List.of();
+  }
 
   @Option(
-      names = "--seconds",
+      names = "--layers",
       paramLabel = "N",
-      defaultValue = "1",
-      description = "per iteration (${DEFAULT-VALUE})")
-  private int seconds;
+      description = "of --like: the first N layers (all of the model's)")
+  private Integer layers;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "JMH's own record")
-  private Path json;
+  @Option(
+      names = "--vocab",
+      paramLabel = "N",
+      description = "of --like: size of the vocabulary (the model's)")
+  private Integer vocabSize;
+
+  @Option(
+      names = "--bits",
+      paramLabel = "N",
+      arity = "1..*",
+      defaultValue = "4",
+      split = " ",
+      description = {
+        "of --like: every matrix at these bits, experts, attention, embedding and head:",
+        "2, 3, 4, 8 or 16, measured in turns (${DEFAULT-VALUE})"
+      })
+  private List<Integer> bits;
+
+  @Option(
+      names = {"-p", "--n-prompt"},
+      paramLabel = "N",
+      defaultValue = "512",
+      description = "tokens of the prompt; 0 for no prefill (${DEFAULT-VALUE})")
+  private int prompt;
+
+  @Option(
+      names = {"-n", "--n-gen"},
+      paramLabel = "N",
+      defaultValue = "64",
+      description = "tokens decoded; 0 for no decode (${DEFAULT-VALUE})")
+  private int generated;
+
+  @Option(
+      names = {"-d", "--n-depth"},
+      paramLabel = "N",
+      arity = "1..*",
+      defaultValue = "0",
+      split = ",",
+      description = "tokens in the context before (${DEFAULT-VALUE})")
+  private List<Integer> depths;
+
+  @Option(
+      names = {"-r", "--repetitions"},
+      paramLabel = "N",
+      defaultValue = "5",
+      description = "of every test (${DEFAULT-VALUE})")
+  private int repetitions;
+
+  @Option(
+      names = {"-t", "--threads"},
+      paramLabel = "N",
+      description = "default: all processors")
+  private Optional<Integer> threads;
+
+  @Option(
+      names = "--dataset",
+      paramLabel = "FILE",
+      description = "with --model: a text, on which the perplexity is measured")
+  private Optional<Path> dataset;
+
+  @Option(
+      names = "--windows",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "of the text that are evaluated, evenly spaced (${DEFAULT-VALUE})")
+  private int windows;
+
+  @Option(
+      names = "--work",
+      paramLabel = "DIR",
+      description = "where synthetic weights are kept (quern/bench in the user's cache)")
+  private Optional<Path> work;
+
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "md|csv|json",
+      defaultValue = "md",
+      description = "what is printed (${DEFAULT-VALUE})")
+  private SpeedReport.Format format;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "also write speed.md, speed.csv and speed.json there, with pictures")
+  private Optional<Path> out;
 
   @Override
   public Integer call() throws IOException {
-    ChainedOptionsBuilder options =
-        new OptionsBuilder()
-            .include(GemvBenchmark.class.getName())
-            .forks(forks)
-            .warmupTime(TimeValue.seconds(seconds))
-            .measurementTime(TimeValue.seconds(seconds));
-    if (json != null) {
-      options.resultFormat(ResultFormatType.JSON).result(json.toString());
-    }
+    int workers = threads.orElseGet(() -> Runtime.getRuntime().availableProcessors());
+    List<SpeedTest> tests;
     try {
-      return new Runner(options.build()).run().isEmpty() ? 1 : 0;
-    } catch (RunnerException e) {
-      throw new IOException("JMH: " + e.getMessage(), e);
+      tests = SpeedTest.of(prompt, generated, depths);
+      checkPositive("--threads", workers);
+      checkPositive("--repetitions", repetitions);
+      checkPositive("--windows", windows);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
+    List<SpeedEngine> engines = new ArrayList<>();
+    List<SpeedRecord> records;
+    try {
+      open(engines, workers);
+      SpeedRecord.Origin origin =
+          new SpeedRecord.Origin(
+              Machine.detect(workers, 0),
+              MultiplyAddPeak.vectorBits(),
+              SourceCommit.describe(),
+              System.getenv().getOrDefault("QUERN_COMMAND", "quern bench"));
+      records = new SpeedRun(engines, repetitions, this::tell).measure(tests, origin);
+    } finally {
+      for (SpeedEngine engine : engines) {
+        engine.close();
+      }
+    }
+    SpeedReport report = new SpeedReport(records);
+    if (out.isPresent()) {
+      report.write(out.get());
+    }
+    spec.commandLine().getOut().print(report.render(format));
+    spec.commandLine().getOut().flush();
+    return 0;
+  }
+
+  private static void checkPositive(String option, int value) {
+    if (value < 1) {
+      throw new IllegalArgumentException(
+          "%s: expected at least 1, found %d".formatted(option, value));
+    }
+  }
+
+  private void tell(String line) {
+    spec.commandLine().getErr().println(line);
+    spec.commandLine().getErr().flush();
+  }
+
+  private void open(List<SpeedEngine> engines, int workers) throws IOException {
+    if (subject.like == null) {
+      for (Path path : subject.models) {
+        engines.add(openModel(path, workers));
+      }
+      return;
+    }
+    PublishedModel like;
+    try {
+      like = PublishedModel.named(subject.like);
+      bits.forEach(PackCache::everything);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+    OptionalInt some = layers == null ? OptionalInt.empty() : OptionalInt.of(layers);
+    OptionalInt vocabulary = vocabSize == null ? OptionalInt.empty() : OptionalInt.of(vocabSize);
+    ModelConfig config = like.config(some, vocabulary);
+    String name =
+        "%s, %d layers, vocabulary %d"
+            .formatted(like.label(), config.numLayers(), config.vocabSize());
+    PackCache cache = new PackCache(work.orElseGet(PackCache::defaultFolder), this::tell);
+    for (int width : bits) {
+      Path pack = cache.pack(like, some, vocabulary, width);
+      String stored = width == Short.SIZE ? "BF16" : "turbo, %d bits".formatted(width);
+      engines.add(
+          QuernEngine.open(
+              pack,
+              new QuernEngine.Label(name, stored, true, OptionalDouble.empty()),
+              workers,
+              SEED));
+    }
+  }
+
+  private SpeedEngine openModel(Path path, int workers) throws IOException {
+    OptionalDouble perplexity = OptionalDouble.empty();
+    if (dataset.isPresent()) {
+      perplexity = OptionalDouble.of(Perplexity.of(path, dataset.get(), windows, workers));
+    }
+    String name = path.toRealPath().getFileName().toString();
+    String stored = Files.isDirectory(path) ? "as stored" : "GGUF";
+    return QuernEngine.open(
+        path, new QuernEngine.Label(name, stored, false, perplexity), workers, SEED);
   }
 }

@@ -1,0 +1,82 @@
+package dev.quern.bench.jmh;
+
+import dev.quern.kernels.Workers;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * How many float32 operations this machine does in a second when nothing but arithmetic holds it
+ * back: chains of multiply-adds in registers, as many at once as its pipelines need.
+ */
+public final class MultiplyAddPeak {
+  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+
+  /** Chains at once: two pipelines of four cycles need 8; more hide what the scheduler misses. */
+  private static final int CHAINS = 12;
+
+  private static final int STEPS = 1 << 16;
+  private static final int PASSES = 40;
+
+  private MultiplyAddPeak() {}
+
+  /** Bits of the widest vectors that this JVM uses. */
+  public static int vectorBits() {
+    return FLOATS.vectorBitSize();
+  }
+
+  /**
+   * @param threads at least 1
+   * @return 10^9 operations per second of all threads together; a multiply-add is two
+   */
+  public static double measure(int threads) {
+    float[] results = new float[threads * FLOATS.length()];
+    try (Workers workers = Workers.create(threads)) {
+      long best = Long.MAX_VALUE;
+      for (int pass = 0; pass < PASSES; pass++) {
+        long start = System.nanoTime();
+        workers.run(threads, (piece, thread) -> chains(results, piece * FLOATS.length()));
+        best = Math.min(best, System.nanoTime() - start);
+      }
+      for (float result : results) {
+        if (!Float.isFinite(result)) {
+          throw new IllegalStateException("multiply-adds gave " + result);
+        }
+      }
+      return 2.0 * CHAINS * STEPS * results.length / best;
+    }
+  }
+
+  /** All values tend to 2: x ← x / 2 + 1. */
+  private static void chains(float[] results, int at) {
+    FloatVector half = FloatVector.broadcast(FLOATS, 0.5f);
+    FloatVector one = FloatVector.broadcast(FLOATS, 1);
+    FloatVector a = FloatVector.broadcast(FLOATS, results[at]);
+    FloatVector b = a.add(1);
+    FloatVector c = a.add(2);
+    FloatVector d = a.add(3);
+    FloatVector e = a.add(4);
+    FloatVector f = a.add(5);
+    FloatVector g = a.add(6);
+    FloatVector h = a.add(7);
+    FloatVector i = a.add(8);
+    FloatVector j = a.add(9);
+    FloatVector k = a.add(10);
+    FloatVector l = a.add(11);
+    for (int step = 0; step < STEPS; step++) {
+      a = a.fma(half, one);
+      b = b.fma(half, one);
+      c = c.fma(half, one);
+      d = d.fma(half, one);
+      e = e.fma(half, one);
+      f = f.fma(half, one);
+      g = g.fma(half, one);
+      h = h.fma(half, one);
+      i = i.fma(half, one);
+      j = j.fma(half, one);
+      k = k.fma(half, one);
+      l = l.fma(half, one);
+    }
+    a = a.add(b).add(c).add(d).add(e).add(f);
+    a.add(g).add(h).add(i).add(j).add(k).add(l).intoArray(results, at);
+  }
+}

@@ -1,0 +1,90 @@
+package dev.quern.bench.speed;
+
+import dev.quern.bench.report.Machine;
+import java.util.List;
+
+/**
+ * One test of one subject, with everything needed to repeat it.
+ *
+ * @param test its name is written too, for readers of the JSON
+ * @param samples tokens per second of each repetition, in the order in which they were made
+ * @param warmUp how the engine was warmed up
+ * @param vectorBits of the widest vectors that this JVM uses
+ * @param commit of quern, which drove the measurement
+ */
+public record SpeedRecord(
+    SpeedSubject subject,
+    SpeedTest test,
+    String testName,
+    List<Double> samples,
+    double mean,
+    double deviation,
+    double median,
+    SpeedCost cost,
+    String warmUp,
+    Machine machine,
+    int vectorBits,
+    String commit,
+    String command) {
+  public SpeedRecord {
+    samples = List.copyOf(samples);
+    if (samples.isEmpty() || samples.stream().anyMatch(s -> !(s > 0) || s.isInfinite())) {
+      throw new IllegalArgumentException("%s: samples %s".formatted(testName, samples));
+    }
+  }
+
+  /**
+   * Where and by what records were made.
+   *
+   * @param vectorBits of the widest vectors that this JVM uses
+   */
+  public record Origin(Machine machine, int vectorBits, String commit, String command) {}
+
+  /** A record whose figures follow from the samples. */
+  public static SpeedRecord of(
+      SpeedSubject subject,
+      SpeedTest test,
+      List<Double> samples,
+      SpeedCost cost,
+      String warmUp,
+      Origin origin) {
+    return new SpeedRecord(
+        subject,
+        test,
+        test.name(),
+        samples,
+        mean(samples),
+        deviation(samples),
+        Throughput.median(samples),
+        cost,
+        warmUp,
+        origin.machine(),
+        origin.vectorBits(),
+        origin.commit(),
+        origin.command());
+  }
+
+  static double mean(List<Double> samples) {
+    return samples.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
+  }
+
+  /** Standard deviation of the samples, with n − 1; 0 for a single one. */
+  static double deviation(List<Double> samples) {
+    if (samples.size() < 2) {
+      return 0;
+    }
+    double mean = mean(samples);
+    double squares = samples.stream().mapToDouble(s -> (s - mean) * (s - mean)).sum();
+    return Math.sqrt(squares / (samples.size() - 1));
+  }
+
+  /** Billions of operations per second that the median reached. */
+  public double gigaOperationsPerSecond() {
+    return median * cost.operations() / 1e9;
+  }
+
+  /** Billions of bytes per second that the median reached. */
+  public double gigabytesPerSecond() {
+    return median * cost.bytes() / 1e9;
+  }
+}

@@ -1,0 +1,65 @@
+package dev.quern.bench.speed;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * One thing to measure, in the words of llama-bench.
+ *
+ * @param tokens read at once (prefill) or one by one (decode)
+ * @param depth tokens of the context that are there before, which are not measured
+ */
+public record SpeedTest(Kind kind, int tokens, int depth) {
+  /** What is done with the tokens. */
+  public enum Kind {
+    /** A prompt read in one batch. */
+    PREFILL("pp"),
+    /** Tokens read one by one, as generation does. */
+    DECODE("tg");
+
+    private final String prefix;
+
+    Kind(String prefix) {
+      this.prefix = prefix;
+    }
+  }
+
+  public SpeedTest {
+    if (tokens < 1 || depth < 0) {
+      throw new IllegalArgumentException(
+          "speed test of %d tokens at depth %d: expected at least 1 and 0"
+              .formatted(tokens, depth));
+    }
+    Math.addExact(tokens, depth);
+  }
+
+  /**
+   * Prefill and decode at every depth.
+   *
+   * @param prompt tokens of the prompt; 0 for no prefill
+   * @param generated tokens decoded; 0 for no decode
+   */
+  public static List<SpeedTest> of(int prompt, int generated, List<Integer> depths) {
+    List<SpeedTest> tests = new ArrayList<>();
+    for (int depth : depths) {
+      if (prompt > 0) {
+        tests.add(new SpeedTest(Kind.PREFILL, prompt, depth));
+      }
+      if (generated > 0) {
+        tests.add(new SpeedTest(Kind.DECODE, generated, depth));
+      }
+    }
+    return List.copyOf(tests);
+  }
+
+  /** Such as {@code pp512} or {@code tg64 @ d4096}. */
+  public String name() {
+    String name = kind.prefix + tokens;
+    return depth == 0 ? name : name + " @ d" + depth;
+  }
+
+  /** Positions that the context must have room for. */
+  public int positions() {
+    return depth + tokens;
+  }
+}
