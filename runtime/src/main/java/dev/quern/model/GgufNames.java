@@ -13,13 +13,18 @@ import java.util.Map;
  * Names of tensors in GGUF files, the same for all families. Source: llama.cpp, gguf-py,
  * constants.py, {@code TENSOR_NAMES}.
  */
-final class GgufNames {
+public final class GgufNames {
   private static final String LAYER = "blk.{layer}.";
 
   /** Per role, in the order to try; older files keep experts apart and latent maps together. */
   static final Map<TensorRole, List<TensorPattern>> TABLE = table();
 
   private GgufNames() {}
+
+  /** The stored tensor that holds a tensor of the model in files written today. */
+  public static String of(TensorKey key) {
+    return TABLE.get(key.role()).getFirst().name(key);
+  }
 
   private static Map<TensorRole, List<TensorPattern>> table() {
     Map<TensorRole, List<TensorPattern>> names = new EnumMap<>(TensorRole.class);

@@ -1,8 +1,10 @@
 package dev.quern.bench.cli;
 
+import dev.quern.bench.synth.GgufExport;
 import dev.quern.bench.synth.SyntheticModel;
 import dev.quern.bench.synth.SyntheticShape;
 import dev.quern.bench.synth.WidenedModel;
+import dev.quern.format.gguf.GgufType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.TokenMixer;
@@ -72,10 +74,24 @@ public final class SynthCommand implements Callable<Integer> {
   private Integer context;
 
   @Option(
+      names = "--format",
+      paramLabel = "FORMAT",
+      defaultValue = "folder",
+      description = "folder (BF16, as Hugging Face's) or gguf, with --like (${DEFAULT-VALUE})")
+  private Format format;
+
+  @Option(
+      names = "--type",
+      paramLabel = "TYPE",
+      defaultValue = "f16",
+      description = "of matrices in GGUF: f16, q8_0, bf16 or f32 (${DEFAULT-VALUE})")
+  private GgufMatrices type;
+
+  @Option(
       names = "--out",
       required = true,
-      paramLabel = "DIR",
-      description = "a new or empty folder")
+      paramLabel = "PATH",
+      description = "a new or empty folder; of GGUF the file")
   private Path out;
 
   @Option(
@@ -84,6 +100,26 @@ public final class SynthCommand implements Callable<Integer> {
       description = "of the weights (${DEFAULT-VALUE})",
       defaultValue = "0")
   private long seed;
+
+  /** What is written. */
+  enum Format {
+    FOLDER,
+    GGUF
+  }
+
+  /** Types of matrices that GGUF is written with. */
+  enum GgufMatrices {
+    F16(GgufType.F16),
+    Q8_0(GgufType.Q8_0),
+    BF16(GgufType.BF16),
+    F32(GgufType.F32);
+
+    private final GgufType type;
+
+    GgufMatrices(GgufType type) {
+      this.type = type;
+    }
+  }
 
   /** Writes a model, telling how far it is. */
   @FunctionalInterface
@@ -94,6 +130,10 @@ public final class SynthCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (kind.widen != null) {
+      if (format == Format.GGUF) {
+        throw new ParameterException(
+            spec.commandLine(), "--format gguf: expected with --like, found with --widen");
+      }
       widen();
     } else {
       random();
@@ -111,10 +151,14 @@ public final class SynthCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
     SyntheticModel model = new SyntheticModel(shape, seed);
-    write(
-        model.bytes(),
-        "%s, %d layers".formatted(shape.name(), shape.layers()),
-        progress -> model.write(out, progress));
+    String what = "%s, %d layers".formatted(shape.name(), shape.layers());
+    switch (format) {
+      case FOLDER -> write(model.bytes(), what, progress -> model.write(out, progress));
+      case GGUF -> {
+        GgufExport gguf = model.gguf(out, type.type);
+        write(gguf.bytes(), what, progress -> gguf.write(out, progress));
+      }
+    }
   }
 
   private void widen() throws IOException {

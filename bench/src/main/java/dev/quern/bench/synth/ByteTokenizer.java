@@ -1,6 +1,8 @@
 package dev.quern.bench.synth;
 
 import dev.quern.format.Json;
+import java.util.ArrayList;
+import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -25,18 +27,28 @@ final class ByteTokenizer {
     model.put("continuing_subword_prefix", "").put("end_of_word_suffix", "");
     model.put("fuse_unk", false).put("byte_fallback", false).put("ignore_merges", false);
     ObjectNode vocabulary = model.putObject("vocab");
+    List<String> tokens = tokens(vocabSize);
+    for (int id = 0; id < vocabSize; id++) {
+      vocabulary.put(tokens.get(id), id);
+    }
+    model.putArray("merges");
+    return root.toString();
+  }
+
+  /** By id. */
+  static List<String> tokens(int vocabSize) {
+    List<String> tokens = new ArrayList<>(vocabSize);
     int shifted = 0;
     for (int b = 0; b < BYTES; b++) {
       // GPT-2's byte-level alphabet: printable bytes stand for themselves, the rest for U+0100
       // onwards.
       boolean printable = b > ' ' && b <= '~' || b >= 0xA1 && b != 0xAD;
-      vocabulary.put(String.valueOf((char) (printable ? b : BYTES + shifted++)), b);
+      tokens.add(String.valueOf((char) (printable ? b : BYTES + shifted++)));
     }
     for (int id = BYTES; id < vocabSize; id++) {
-      vocabulary.put("<t" + id + ">", id);
+      tokens.add("<t" + id + ">");
     }
-    model.putArray("merges");
-    return root.toString();
+    return tokens;
   }
 
   private static void byteLevel(ObjectNode node) {

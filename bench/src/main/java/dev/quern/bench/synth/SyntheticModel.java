@@ -6,6 +6,8 @@ import dev.quern.format.FloatConversion;
 import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.format.SafetensorsWriter.Declared;
+import dev.quern.format.gguf.GgufType;
+import dev.quern.model.ModelSource;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -53,7 +55,26 @@ public final class SyntheticModel {
     AtomicFile.writeText(
         folder.resolve("tokenizer_config.json"),
         "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}\n");
-    AtomicFile.writeText(folder.resolve("config.json"), config());
+    AtomicFile.writeText(folder.resolve("config.json"), config().toPrettyString() + "\n");
+  }
+
+  /**
+   * The model without its folder: weights are made when they are read.
+   *
+   * @param path for messages
+   */
+  public ModelSource source(Path path) throws FormatException {
+    return ModelSource.of(path, config(), new SyntheticFiles(path, tensors, this::fill));
+  }
+
+  /**
+   * The same model as one file of GGUF.
+   *
+   * @param type of matrices, as {@link GgufExport} takes it
+   */
+  public GgufExport gguf(Path file, GgufType type) throws FormatException {
+    List<String> tokens = ByteTokenizer.tokens(shape.vocabSize());
+    return new GgufExport(source(file), shape.name(), type, tokens);
   }
 
   private void declare() {
@@ -112,7 +133,7 @@ public final class SyntheticModel {
     }
   }
 
-  private String config() {
+  private ObjectNode config() {
     ObjectNode config = Json.mapper().createObjectNode();
     config.putArray("architectures").add("Qwen3MoeForCausalLM");
     config.put("model_type", "qwen3_moe").put("hidden_act", "silu").put("torch_dtype", "bfloat16");
@@ -127,6 +148,6 @@ public final class SyntheticModel {
     config.put("rms_norm_eps", 1e-6).put("rope_theta", 1e6).putNull("rope_scaling");
     config.put("max_position_embeddings", 40_960).put("tie_word_embeddings", false);
     config.put("attention_bias", false).put("use_sliding_window", false);
-    return config.toPrettyString() + "\n";
+    return config;
   }
 }

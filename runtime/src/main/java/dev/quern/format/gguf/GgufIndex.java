@@ -32,10 +32,10 @@ record GgufIndex(
   static final int MAGIC = 0x46554747; // "GGUF"
   static final String ALIGNMENT = "general.alignment";
 
-  private static final int DEFAULT_ALIGNMENT = 32;
+  static final int DEFAULT_ALIGNMENT = 32;
   private static final int MAX_KEY_BYTES = 65535;
-  private static final int MAX_NAME_BYTES = 63; // GGML_MAX_NAME, less its closing zero
-  private static final int MAX_DIMENSIONS = 4;
+  static final int MAX_NAME_BYTES = 63; // GGML_MAX_NAME, less its closing zero
+  static final int MAX_DIMENSIONS = 4;
   private static final int LEAST_PAIR_BYTES = 8 + 1 + 4 + 1;
   private static final int LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
 
