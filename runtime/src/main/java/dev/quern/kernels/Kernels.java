@@ -35,14 +35,33 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    */
   void dequantize(Matrix.InPlace w, int tile, int firstCol, int endCol, float[] panel);
 
+  /** The most vectors that {@link #multiplyPanel} takes at once. */
+  int groupVectors();
+
   /**
-   * sums[64·t + r] += Σ_c panel[64·c + r] · x[xOffset + t·xStride + c] for t in [0, vectors), r in
-   * [0, 64): a dequantized tile times a batch.
+   * Puts some vectors side by side, as {@link #multiplyPanel} reads them: out[outOffset + c·vectors
+   * + i] = x[xOffset + i·xStride + c] for i in [0, vectors), c in [0, columns).
+   */
+  void group(
+      float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset);
+
+  /**
+   * sums[sumsOffset + 64·i + r] += Σ_c panel[64·c + r] · x[xOffset + c·vectors + i] for i in [0,
+   * vectors), r in [0, 64): a dequantized tile times a group of vectors. A result does not depend
+   * on how many vectors there are.
    *
    * @param panel as {@link #dequantize} writes it, 64 · columns values
+   * @param vectors 1 to {@link #groupVectors}
+   * @param x as {@link #group} writes it
    */
   void multiplyPanel(
-      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums);
+      float[] panel,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset);
 
   /**
    * One token of the gated delta rule (arXiv 2412.06464, eq. 10) for 64 columns of the memory S of

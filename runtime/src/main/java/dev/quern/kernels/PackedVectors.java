@@ -48,7 +48,7 @@ final class PackedVectors {
     }
     int row = tile * TILE_ROWS;
     if (layout.factors() > 0) {
-      loadFactors(w, tile);
+      loadFactors(w, tile, factors);
       TileLoops.multiply(rowSums, factors);
     }
     System.arraycopy(rowSums, 0, y, yOffset + row, Math.min(TILE_ROWS, layout.rows() - row));
@@ -95,7 +95,8 @@ final class PackedVectors {
     System.arraycopy(w.scaleTable(), 0, scaleTable, 0, w.scaleTable().length);
   }
 
-  private void loadFactors(Matrix.Packed w, int tile) {
+  /** The factors of the rows of a tile. */
+  static void loadFactors(Matrix.Packed w, int tile, float[] factors) {
     TileLayout layout = w.layout();
     if (layout.factorRows() == TILE_ROWS) {
       Arrays.fill(factors, TilePacking.factor(layout, w.data(), tile * TILE_ROWS));
@@ -135,56 +136,6 @@ final class PackedVectors {
         Arrays.fill(offsets, sum);
         TileLoops.addHalvesTimes(data, block + TILE_ROWS * Short.BYTES, offsets, rowSums);
       }
-    }
-  }
-
-  /** As {@link Kernels#dequantize}. */
-  void dequantize(Matrix.Packed w, int tile, int firstCol, int endCol, float[] panel) {
-    TileLayout layout = w.layout();
-    loadTables(w);
-    if (layout.factors() > 0) {
-      loadFactors(w, tile);
-    }
-    int lastRun = Math.ceilDiv(endCol, RUN_COLS) - 1;
-    for (int run = firstCol / RUN_COLS; run <= lastRun; run++) {
-      int col = run * RUN_COLS;
-      loadScales(w, tile, run);
-      long at = TilePacking.runOffset(layout, tile, run);
-      int cols = Math.min(RUN_COLS, endCol - col);
-      float[] out = cols == RUN_COLS ? panel : runSums; // a run fits in runSums
-      int outAt = cols == RUN_COLS ? (col - firstCol) * TILE_ROWS : 0;
-      if (layout.bits() == 8) {
-        TileLoops.dequantizeBytes(w.data(), at, scales, offsets, out, outAt);
-      } else {
-        unpack(layout.bits(), w.data(), at, 0);
-        TileLoops.dequantizeNibbles(nibbles, levels, scales, offsets, out, outAt);
-      }
-      if (cols < RUN_COLS) {
-        System.arraycopy(runSums, 0, panel, (col - firstCol) * TILE_ROWS, cols * TILE_ROWS);
-      }
-    }
-    clearRowsBeyond(layout.rows() - tile * TILE_ROWS, endCol - firstCol, panel);
-  }
-
-  private void loadScales(Matrix.Packed w, int tile, int run) {
-    TileLayout layout = w.layout();
-    int runsPerBlock = layout.blockCols() / RUN_COLS;
-    long block = TilePacking.blockOffset(layout, tile, run / runsPerBlock);
-    switch (layout.scales()) {
-      case U4 -> TileLoops.loadScales(w.data(), block, run % 2, scaleTable, factors, scales);
-      case F16 -> TileLoops.loadHalves(w.data(), block, scales);
-      case NONE -> System.arraycopy(factors, 0, scales, 0, TILE_ROWS);
-    }
-    if (layout.offsets()) {
-      TileLoops.loadHalves(w.data(), block + TILE_ROWS * Short.BYTES, offsets);
-    } else {
-      Arrays.fill(offsets, 0);
-    }
-  }
-
-  private static void clearRowsBeyond(int rows, int cols, float[] panel) {
-    for (int c = 0; rows < TILE_ROWS && c < cols; c++) {
-      Arrays.fill(panel, c * TILE_ROWS + rows, (c + 1) * TILE_ROWS, 0);
     }
   }
 }

@@ -5,100 +5,164 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
 import jdk.incubator.vector.FloatVector;
 
-/** Dequantized panels times batches of vectors, {@link Kernels#multiplyPanel}. */
+/**
+ * Dequantized panels times groups of vectors, {@link Kernels#multiplyPanel}: one body for each size
+ * of a group, so that none computes what nobody wants.
+ *
+ * <p>A body holds 2 lanes' worth of rows for each vector of the group in registers. All bodies add
+ * the columns in the same order, so a vector's result does not depend on its group. They are kept
+ * out of each other and of their caller, see {@link TileLoops}.
+ */
 final class PanelVectors {
   /**
-   * Vectors by lanes held in registers: 6 x 2. Twelve accumulators hide the latency of the
-   * multiply-add and leave room in 16 registers, so one shape serves every width.
+   * Vectors of the largest group. With 16 registers, 6 x 2 sums leave room for two lanes of the
+   * panel and a vector's element; AVX-512 has 32, and 8 x 2 reads the panel less often (measured as
+   * fast as 6 x 4, which would need bodies of its own at other widths).
    */
-  static final int VECTORS = 6;
+  static final int MAX_VECTORS = COUNT == 16 ? 8 : 6;
 
   private static final int LANE_ROWS = 2 * COUNT;
 
   private PanelVectors() {}
 
   static void multiply(
-      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums) {
-    for (int t = 0; t < vectors; t += VECTORS) {
-      // A last group of fewer repeats its last vector, which then is written more than once.
-      int last = Math.min(VECTORS, vectors - t) - 1;
-      for (int row = 0; row < TILE_ROWS; row += LANE_ROWS) {
-        multiplyGroup(
-            panel, row, columns, x, xOffset + t * xStride, xStride, last, sums, t * TILE_ROWS);
+      float[] panel, int columns, int vectors, float[] x, int xAt, float[] sums, int sumsAt) {
+    for (int row = 0; row < TILE_ROWS; row += LANE_ROWS) {
+      int at = sumsAt + row;
+      switch (vectors) {
+        case 1 -> multiply1(panel, row, columns, x, xAt, sums, at);
+        case 2 -> multiply2(panel, row, columns, x, xAt, sums, at);
+        case 3 -> multiply3(panel, row, columns, x, xAt, sums, at);
+        case 4 -> multiply4(panel, row, columns, x, xAt, sums, at);
+        case 5 -> LargePanelGroups.multiply5(panel, row, columns, x, xAt, sums, at);
+        case 6 -> LargePanelGroups.multiply6(panel, row, columns, x, xAt, sums, at);
+        case 7 -> LargePanelGroups.multiply7(panel, row, columns, x, xAt, sums, at);
+        case 8 -> LargePanelGroups.multiply8(panel, row, columns, x, xAt, sums, at);
+        default -> throw new IllegalArgumentException("vectors of a group: " + vectors);
       }
     }
   }
 
-  private static void multiplyGroup(
-      float[] panel,
-      int row,
-      int columns,
-      float[] x,
-      int x0,
-      int xStride,
-      int last,
-      float[] sums,
-      int sumsAt) {
-    int at = sumsAt + row;
-    int t1 = Math.min(1, last);
-    int t2 = Math.min(2, last);
-    int t3 = Math.min(3, last);
-    int t4 = Math.min(4, last);
-    int t5 = Math.min(5, last);
-    int x1 = x0 + t1 * xStride;
-    int x2 = x0 + t2 * xStride;
-    int x3 = x0 + t3 * xStride;
-    int x4 = x0 + t4 * xStride;
-    int x5 = x0 + t5 * xStride;
+  /**
+   * out[outAt + c · vectors + i] = x[xAt + i · xStride + c]: the order in which the bodies read.
+   */
+  static void group(
+      float[] x, int xAt, int xStride, int vectors, int columns, float[] out, int outAt) {
+    for (int i = 0; i < vectors; i++) {
+      int from = xAt + i * xStride;
+      for (int c = 0, to = outAt + i; c < columns; c++, to += vectors) {
+        out[to] = x[from + c];
+      }
+    }
+  }
+
+  private static void multiply1(
+      float[] panel, int row, int columns, float[] x, int xAt, float[] sums, int at) {
     FloatVector a0 = load(sums, at);
     FloatVector b0 = load(sums, at + COUNT);
-    FloatVector a1 = load(sums, at + t1 * TILE_ROWS);
-    FloatVector b1 = load(sums, at + t1 * TILE_ROWS + COUNT);
-    FloatVector a2 = load(sums, at + t2 * TILE_ROWS);
-    FloatVector b2 = load(sums, at + t2 * TILE_ROWS + COUNT);
-    FloatVector a3 = load(sums, at + t3 * TILE_ROWS);
-    FloatVector b3 = load(sums, at + t3 * TILE_ROWS + COUNT);
-    FloatVector a4 = load(sums, at + t4 * TILE_ROWS);
-    FloatVector b4 = load(sums, at + t4 * TILE_ROWS + COUNT);
-    FloatVector a5 = load(sums, at + t5 * TILE_ROWS);
-    FloatVector b5 = load(sums, at + t5 * TILE_ROWS + COUNT);
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = FloatVector.broadcast(Lanes.FLOATS, x[x0 + c]);
+      FloatVector y = broadcast(x[xAt + c]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = FloatVector.broadcast(Lanes.FLOATS, x[x1 + c]);
-      a1 = a.fma(y, a1);
-      b1 = b.fma(y, b1);
-      y = FloatVector.broadcast(Lanes.FLOATS, x[x2 + c]);
-      a2 = a.fma(y, a2);
-      b2 = b.fma(y, b2);
-      y = FloatVector.broadcast(Lanes.FLOATS, x[x3 + c]);
-      a3 = a.fma(y, a3);
-      b3 = b.fma(y, b3);
-      y = FloatVector.broadcast(Lanes.FLOATS, x[x4 + c]);
-      a4 = a.fma(y, a4);
-      b4 = b.fma(y, b4);
-      y = FloatVector.broadcast(Lanes.FLOATS, x[x5 + c]);
-      a5 = a.fma(y, a5);
-      b5 = b.fma(y, b5);
     }
     a0.intoArray(sums, at);
     b0.intoArray(sums, at + COUNT);
-    a1.intoArray(sums, at + t1 * TILE_ROWS);
-    b1.intoArray(sums, at + t1 * TILE_ROWS + COUNT);
-    a2.intoArray(sums, at + t2 * TILE_ROWS);
-    b2.intoArray(sums, at + t2 * TILE_ROWS + COUNT);
-    a3.intoArray(sums, at + t3 * TILE_ROWS);
-    b3.intoArray(sums, at + t3 * TILE_ROWS + COUNT);
-    a4.intoArray(sums, at + t4 * TILE_ROWS);
-    b4.intoArray(sums, at + t4 * TILE_ROWS + COUNT);
-    a5.intoArray(sums, at + t5 * TILE_ROWS);
-    b5.intoArray(sums, at + t5 * TILE_ROWS + COUNT);
+  }
+
+  private static void multiply2(
+      float[] panel, int row, int columns, float[] x, int xAt, float[] sums, int at) {
+    FloatVector a0 = load(sums, at);
+    FloatVector b0 = load(sums, at + COUNT);
+    FloatVector a1 = load(sums, at + TILE_ROWS);
+    FloatVector b1 = load(sums, at + TILE_ROWS + COUNT);
+    for (int c = 0; c < columns; c++) {
+      FloatVector a = load(panel, c * TILE_ROWS + row);
+      FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
+      FloatVector y = broadcast(x[xAt + c * 2]);
+      a0 = a.fma(y, a0);
+      b0 = b.fma(y, b0);
+      y = broadcast(x[xAt + c * 2 + 1]);
+      a1 = a.fma(y, a1);
+      b1 = b.fma(y, b1);
+    }
+    a0.intoArray(sums, at);
+    b0.intoArray(sums, at + COUNT);
+    a1.intoArray(sums, at + TILE_ROWS);
+    b1.intoArray(sums, at + TILE_ROWS + COUNT);
+  }
+
+  private static void multiply3(
+      float[] panel, int row, int columns, float[] x, int xAt, float[] sums, int at) {
+    FloatVector a0 = load(sums, at);
+    FloatVector b0 = load(sums, at + COUNT);
+    FloatVector a1 = load(sums, at + TILE_ROWS);
+    FloatVector b1 = load(sums, at + TILE_ROWS + COUNT);
+    FloatVector a2 = load(sums, at + 2 * TILE_ROWS);
+    FloatVector b2 = load(sums, at + 2 * TILE_ROWS + COUNT);
+    for (int c = 0; c < columns; c++) {
+      FloatVector a = load(panel, c * TILE_ROWS + row);
+      FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
+      FloatVector y = broadcast(x[xAt + c * 3]);
+      a0 = a.fma(y, a0);
+      b0 = b.fma(y, b0);
+      y = broadcast(x[xAt + c * 3 + 1]);
+      a1 = a.fma(y, a1);
+      b1 = b.fma(y, b1);
+      y = broadcast(x[xAt + c * 3 + 2]);
+      a2 = a.fma(y, a2);
+      b2 = b.fma(y, b2);
+    }
+    a0.intoArray(sums, at);
+    b0.intoArray(sums, at + COUNT);
+    a1.intoArray(sums, at + TILE_ROWS);
+    b1.intoArray(sums, at + TILE_ROWS + COUNT);
+    a2.intoArray(sums, at + 2 * TILE_ROWS);
+    b2.intoArray(sums, at + 2 * TILE_ROWS + COUNT);
+  }
+
+  private static void multiply4(
+      float[] panel, int row, int columns, float[] x, int xAt, float[] sums, int at) {
+    FloatVector a0 = load(sums, at);
+    FloatVector b0 = load(sums, at + COUNT);
+    FloatVector a1 = load(sums, at + TILE_ROWS);
+    FloatVector b1 = load(sums, at + TILE_ROWS + COUNT);
+    FloatVector a2 = load(sums, at + 2 * TILE_ROWS);
+    FloatVector b2 = load(sums, at + 2 * TILE_ROWS + COUNT);
+    FloatVector a3 = load(sums, at + 3 * TILE_ROWS);
+    FloatVector b3 = load(sums, at + 3 * TILE_ROWS + COUNT);
+    for (int c = 0; c < columns; c++) {
+      FloatVector a = load(panel, c * TILE_ROWS + row);
+      FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
+      FloatVector y = broadcast(x[xAt + c * 4]);
+      a0 = a.fma(y, a0);
+      b0 = b.fma(y, b0);
+      y = broadcast(x[xAt + c * 4 + 1]);
+      a1 = a.fma(y, a1);
+      b1 = b.fma(y, b1);
+      y = broadcast(x[xAt + c * 4 + 2]);
+      a2 = a.fma(y, a2);
+      b2 = b.fma(y, b2);
+      y = broadcast(x[xAt + c * 4 + 3]);
+      a3 = a.fma(y, a3);
+      b3 = b.fma(y, b3);
+    }
+    a0.intoArray(sums, at);
+    b0.intoArray(sums, at + COUNT);
+    a1.intoArray(sums, at + TILE_ROWS);
+    b1.intoArray(sums, at + TILE_ROWS + COUNT);
+    a2.intoArray(sums, at + 2 * TILE_ROWS);
+    b2.intoArray(sums, at + 2 * TILE_ROWS + COUNT);
+    a3.intoArray(sums, at + 3 * TILE_ROWS);
+    b3.intoArray(sums, at + 3 * TILE_ROWS + COUNT);
   }
 
   private static FloatVector load(float[] from, int at) {
     return FloatVector.fromArray(Lanes.FLOATS, from, at);
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(Lanes.FLOATS, value);
   }
 }

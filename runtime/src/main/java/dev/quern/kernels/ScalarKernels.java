@@ -4,6 +4,7 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
 /** The definition: one obvious loop per method, sums in double. */
 public final class ScalarKernels implements Kernels {
+  private static final int GROUP_VECTORS = 6;
 
   @Override
   public void hadamard(float[] x, int offset, int n) {
@@ -82,15 +83,36 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public int groupVectors() {
+    return GROUP_VECTORS;
+  }
+
+  @Override
+  public void group(
+      float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset) {
+    for (int i = 0; i < vectors; i++) {
+      for (int c = 0; c < columns; c++) {
+        out[outOffset + c * vectors + i] = x[xOffset + i * xStride + c];
+      }
+    }
+  }
+
+  @Override
   public void multiplyPanel(
-      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums) {
-    for (int t = 0; t < vectors; t++) {
+      float[] panel,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    for (int i = 0; i < vectors; i++) {
       for (int r = 0; r < TILE_ROWS; r++) {
-        double sum = sums[TILE_ROWS * t + r];
+        double sum = sums[sumsOffset + TILE_ROWS * i + r];
         for (int c = 0; c < columns; c++) {
-          sum += (double) panel[TILE_ROWS * c + r] * x[xOffset + t * xStride + c];
+          sum += (double) panel[TILE_ROWS * c + r] * x[xOffset + c * vectors + i];
         }
-        sums[TILE_ROWS * t + r] = (float) sum;
+        sums[sumsOffset + TILE_ROWS * i + r] = (float) sum;
       }
     }
   }

@@ -15,11 +15,14 @@ final class TiledMatMul implements MatMul {
    */
   static final int MAX_DECODE_VECTORS = 6;
 
-  /** Columns dequantized at once: a panel of 64 KiB and the vectors' part beside it stay in L2. */
-  private static final int PANEL_COLS = 256;
+  /** Columns dequantized at once: a panel of 128 KiB and the vectors' part beside it stay in L2. */
+  private static final int PANEL_COLS = 512;
 
-  /** A multiple of the 6 vectors of the micro-kernel; bounds the sums of a thread to 48 KiB. */
-  static final int PIECE_VECTORS = 192;
+  /**
+   * A multiple of 6 and 8, which groups have at most; bounds the sums of a thread to 66 KiB and
+   * leaves pieces enough for many threads.
+   */
+  static final int PIECE_VECTORS = 264;
 
   /** Below this many weights times vectors, waking threads costs more than it saves. */
   private static final long MIN_SHARED_WORK = 1 << 16;
@@ -29,6 +32,7 @@ final class TiledMatMul implements MatMul {
   private final float[][] panels;
   private final float[][] sums;
   private final DecodedTile[] tiles;
+  private final GroupedInputs inputs;
   private final Workers.Task runPiece = this::runPiece;
 
   private Product[] products = {};
@@ -43,6 +47,7 @@ final class TiledMatMul implements MatMul {
     panels = new float[workers.threads()][];
     sums = new float[workers.threads()][];
     tiles = new DecodedTile[workers.threads()];
+    inputs = new GroupedInputs(kernels);
     Arrays.setAll(tiles, thread -> new DecodedTile());
   }
 
@@ -56,13 +61,19 @@ final class TiledMatMul implements MatMul {
     private float[] y;
     private int yOffset;
     private int yStride;
+    private GroupedInputs.Input input; // of more than MAX_DECODE_VECTORS
 
     private int tiles() {
       return Math.ceilDiv(w.rows(), TILE_ROWS);
     }
 
     private int pieces() {
-      return tiles() * Math.ceilDiv(vectors, PIECE_VECTORS);
+      return tiles() * parts();
+    }
+
+    /** Of the vectors. */
+    private int parts() {
+      return Math.ceilDiv(vectors, PIECE_VECTORS);
     }
   }
 
@@ -93,6 +104,9 @@ final class TiledMatMul implements MatMul {
     product.y = y;
     product.yOffset = yOffset;
     product.yStride = yStride;
+    if (vectors > MAX_DECODE_VECTORS) {
+      product.input = inputs.add(x, xOffset, xStride, vectors, w.cols());
+    }
     firstPieces[count] = pieces;
     count++;
     pieces = Math.addExact(pieces, product.pieces());
@@ -123,6 +137,7 @@ final class TiledMatMul implements MatMul {
   @Override
   public void run() {
     try {
+      inputs.run(workers);
       if (work < MIN_SHARED_WORK) {
         for (int piece = 0; piece < pieces; piece++) {
           runPiece(piece, 0);
@@ -140,7 +155,9 @@ final class TiledMatMul implements MatMul {
       products[i].w = null;
       products[i].x = null;
       products[i].y = null;
+      products[i].input = null;
     }
+    inputs.forget();
     count = 0;
     pieces = 0;
     work = 0;
@@ -152,24 +169,23 @@ final class TiledMatMul implements MatMul {
     Product product = products[index];
     int local = piece - firstPieces[index];
     int tile = local % product.tiles();
-    int first = local / product.tiles() * PIECE_VECTORS;
-    int end = Math.min(first + PIECE_VECTORS, product.vectors);
+    int part = local / product.tiles();
     switch (product.w) {
-      case Matrix.InPlace w -> runTile(product, w, tile, product.yOffset, first, end, thread);
+      case Matrix.InPlace w -> runTile(product, w, tile, product.yOffset, part, thread);
       case Matrix.Decoded w -> {
         Matrix.Dense rows = tiles[thread].decode(w, tile);
-        runTile(product, rows, 0, product.yOffset + tile * TILE_ROWS, first, end, thread);
+        runTile(product, rows, 0, product.yOffset + tile * TILE_ROWS, part, thread);
       }
     }
   }
 
   /** One tile of w, whose first row goes to y[yOffset]. */
   private void runTile(
-      Product product, Matrix.InPlace w, int tile, int yOffset, int first, int end, int thread) {
+      Product product, Matrix.InPlace w, int tile, int yOffset, int part, int thread) {
     if (product.vectors <= MAX_DECODE_VECTORS) {
       decode(product, w, tile, yOffset);
     } else {
-      multiply(product, w, tile, yOffset, first, end, thread);
+      multiply(product, w, tile, yOffset, part, thread);
     }
   }
 
@@ -186,22 +202,32 @@ final class TiledMatMul implements MatMul {
     }
   }
 
+  /** A part of the groups times one tile, some columns after others. */
   private void multiply(
-      Product product, Matrix.InPlace w, int tile, int yOffset, int first, int end, int thread) {
+      Product product, Matrix.InPlace w, int tile, int yOffset, int part, int thread) {
     if (panels[thread] == null) {
       panels[thread] = new float[PANEL_COLS * TILE_ROWS];
       sums[thread] = new float[PIECE_VECTORS * TILE_ROWS];
     }
     float[] panel = panels[thread];
     float[] sum = sums[thread];
-    int vectors = end - first;
+    GroupedInputs.Input input = product.input;
+    int parts = product.parts();
+    int firstGroup = VectorGroups.first(part, parts, input.groups());
+    int endGroup = VectorGroups.first(part + 1, parts, input.groups());
+    int first = input.first(firstGroup);
+    int vectors = input.first(endGroup) - first;
     Arrays.fill(sum, 0, vectors * TILE_ROWS, 0);
     int cols = w.cols();
     for (int col = 0; col < cols; col += PANEL_COLS) {
-      int endCol = Math.min(col + PANEL_COLS, cols);
-      kernels.dequantize(w, tile, col, endCol, panel);
-      int xOffset = product.xOffset + first * product.xStride + col;
-      kernels.multiplyPanel(panel, endCol - col, product.x, xOffset, product.xStride, vectors, sum);
+      int count = Math.min(PANEL_COLS, cols - col);
+      kernels.dequantize(w, tile, col, col + count, panel);
+      for (int group = firstGroup; group < endGroup; group++) {
+        int from = input.first(group);
+        int size = input.first(group + 1) - from;
+        int at = (from - first) * TILE_ROWS;
+        kernels.multiplyPanel(panel, count, size, inputs.values(), input.at(group, col), sum, at);
+      }
     }
     int rows = Math.min(TILE_ROWS, w.rows() - tile * TILE_ROWS);
     for (int t = 0; t < vectors; t++) {

@@ -22,6 +22,7 @@ public final class VectorKernels implements Kernels {
   }
 
   private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
+  private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 
   @Override
@@ -92,15 +93,32 @@ public final class VectorKernels implements Kernels {
   @Override
   public void dequantize(Matrix.InPlace w, int tile, int firstCol, int endCol, float[] panel) {
     switch (w) {
-      case Matrix.Packed p -> packed.get().dequantize(p, tile, firstCol, endCol, panel);
+      case Matrix.Packed p -> panels.get().dequantize(p, tile, firstCol, endCol, panel);
       case Matrix.Dense d -> dense.get().dequantize(d, tile, firstCol, endCol, panel);
     }
   }
 
   @Override
+  public int groupVectors() {
+    return PanelVectors.MAX_VECTORS;
+  }
+
+  @Override
+  public void group(
+      float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset) {
+    PanelVectors.group(x, xOffset, xStride, vectors, columns, out, outOffset);
+  }
+
+  @Override
   public void multiplyPanel(
-      float[] panel, int columns, float[] x, int xOffset, int xStride, int vectors, float[] sums) {
-    PanelVectors.multiply(panel, columns, x, xOffset, xStride, vectors, sums);
+      float[] panel,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    PanelVectors.multiply(panel, columns, vectors, x, xOffset, sums, sumsOffset);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.quern.model;
 
 import dev.quern.kernels.Kernels;
+import dev.quern.kernels.VectorGroups;
 import java.util.Arrays;
 
 /**
@@ -42,6 +43,7 @@ final class DeltaRule {
   private static final int PANEL = DeltaState.PANEL;
 
   private final Kernels kernels;
+  private final VectorGroups groups;
   private final TokenMixer.DeltaNet config;
   private final float[] keys; // [keyDim, CHUNK]
   private final float[] keyProducts = new float[CHUNK * CHUNK];
@@ -63,6 +65,7 @@ final class DeltaRule {
 
   DeltaRule(Kernels kernels, TokenMixer.DeltaNet config) {
     this.kernels = kernels;
+    this.groups = new VectorGroups(kernels);
     this.config = config;
     keys = new float[config.keyDim() * CHUNK];
   }
@@ -158,7 +161,7 @@ final class DeltaRule {
         kernels.scale((float) spans[t], delta, t * PANEL, PANEL);
       }
       kernels.scale(prefix[count - 1], memory, 0, memory.length);
-      kernels.multiplyPanel(delta, count, keys, 0, CHUNK, config.keyDim(), memory);
+      multiply(delta, count, keys, 0, CHUNK, config.keyDim(), memory);
     }
   }
 
@@ -197,7 +200,7 @@ final class DeltaRule {
   /** delta(t) of one panel, by forward substitution in blocks. */
   private void solve(float[] memory, int first, int count, int panel) {
     Arrays.fill(delta, 0, count * PANEL, 0);
-    kernels.multiplyPanel(memory, config.keyDim(), mixed, key, config.channels(), count, delta);
+    multiply(memory, config.keyDim(), mixed, key, config.channels(), count, delta);
     int columns = columns(panel);
     for (int t = 0; t < count; t++) {
       float beta = betas[(first + t) * config.numValueHeads() + head];
@@ -211,7 +214,7 @@ final class DeltaRule {
       int tokens = Math.min(BLOCK, count - from);
       if (from > 0) {
         System.arraycopy(delta, from * PANEL, block, 0, tokens * PANEL);
-        kernels.multiplyPanel(delta, from, keyProducts, from * CHUNK, CHUNK, tokens, block);
+        multiply(delta, from, keyProducts, from * CHUNK, CHUNK, tokens, block);
         System.arraycopy(block, 0, delta, from * PANEL, tokens * PANEL);
       }
       for (int t = from + 1; t < from + tokens; t++) {
@@ -222,13 +225,20 @@ final class DeltaRule {
     }
   }
 
+  /** sums[64·t + r] += Σ_c panel[64·c + r] · x[offset + t·stride + c]. */
+  private void multiply(
+      float[] panel, int columns, float[] x, int offset, int stride, int vectors, float[] sums) {
+    groups.set(x, offset, stride, vectors, columns);
+    groups.addProduct(panel, sums);
+  }
+
   private void output(float[] memory, int first, int count, int panel) {
     Arrays.fill(outputs, 0, count * PANEL, 0);
-    kernels.multiplyPanel(memory, config.keyDim(), mixed, query, config.channels(), count, outputs);
+    multiply(memory, config.keyDim(), mixed, query, config.channels(), count, outputs);
     for (int t = 0; t < count; t++) {
       kernels.scale(prefix[t], outputs, t * PANEL, PANEL);
     }
-    kernels.multiplyPanel(delta, count, queryProducts, 0, CHUNK, count, outputs);
+    multiply(delta, count, queryProducts, 0, CHUNK, count, outputs);
     for (int t = 0; t < count; t++) {
       System.arraycopy(outputs, t * PANEL, out, outAt(first + t, panel), columns(panel));
     }

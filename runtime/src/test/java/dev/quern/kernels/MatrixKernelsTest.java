@@ -2,6 +2,7 @@ package dev.quern.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -10,6 +11,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Products and dequantization: the vector version against the scalar definition. */
 @Tag("vector-width") // the build runs it at 128 and 256 bits too
@@ -124,21 +126,68 @@ class MatrixKernelsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1, 1", "5, 16", "6, 33", "7, 100", "13, 256", "18, 3"})
-  void multiplyPanelEqualsScalar(int vectors, int columns) {
+  @CsvSource({"1, 1", "2, 40", "3, 100", "4, 33", "5, 16", "6, 33", "7, 100", "8, 256"})
+  void multiplyPanelEqualsScalar(int most, int columns) {
+    int vectors = Math.min(most, vector.groupVectors());
     SplittableRandom random = new SplittableRandom(SEED);
-    int stride = columns + 5;
     float[] panel = TestMatrices.gaussian(random, 64 * columns);
-    float[] x = TestMatrices.gaussian(random, 2 + vectors * stride);
-    float[] expected = TestMatrices.gaussian(random, 64 * vectors + 3);
+    float[] x = TestMatrices.gaussian(random, 2 + vectors * columns);
+    float[] expected = TestMatrices.gaussian(random, 5 + 64 * vectors + 3);
     float[] actual = expected.clone();
-    scalar.multiplyPanel(panel, columns, x, 2, stride, vectors, expected);
-    vector.multiplyPanel(panel, columns, x, 2, stride, vectors, actual);
+    scalar.multiplyPanel(panel, columns, vectors, x, 2, expected, 5);
+    vector.multiplyPanel(panel, columns, vectors, x, 2, actual, 5);
     // Gaussian products: Σ |w x| is about 0.64 n
     assertArrayEquals(expected, actual, (float) (SUM_TOLERANCE * (columns + 4)));
-    for (int i = 64 * vectors; i < expected.length; i++) {
-      assertEquals(expected[i], actual[i], "written outside of sums");
+    for (int i = 0; i < expected.length; i++) {
+      if (i < 5 || i >= 5 + 64 * vectors) {
+        assertEquals(expected[i], actual[i], "written outside of sums");
+      }
     }
+  }
+
+  @Test
+  void groupsOfNoOrTooManyVectorsAreRefused() {
+    float[] some = new float[64 * 64];
+    for (int vectors : new int[] {0, 9}) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> vector.multiplyPanel(some, 1, vectors, some, 0, some, 0));
+    }
+  }
+
+  /** The same additions in the same order: a result has the same bits in groups of every size. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 100})
+  void resultOfAVectorDoesNotDependOnItsGroup(int vectors) {
+    int columns = 37;
+    int stride = columns + 2;
+    SplittableRandom random = new SplittableRandom(SEED);
+    float[] panel = TestMatrices.gaussian(random, 64 * columns);
+    float[] x = TestMatrices.gaussian(random, 3 + vectors * stride);
+    float[] together = new float[64 * vectors];
+    VectorGroups groups = new VectorGroups(vector);
+    groups.set(x, 3, stride, vectors, columns);
+    groups.addProduct(panel, together);
+    for (int t = 0; t < vectors; t++) {
+      float[] alone = new float[64];
+      groups.set(x, 3 + t * stride, stride, 1, columns);
+      groups.addProduct(panel, alone);
+      assertArrayEquals(alone, Arrays.copyOfRange(together, 64 * t, 64 * t + 64));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 5, 6})
+  void vectorsOfAGroupLieSideBySide(int vectors) {
+    int columns = 35;
+    int stride = columns + 2;
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 3 + vectors * stride);
+    float[] expected = new float[2 + vectors * columns + 1]; // what is around it stays
+    float[] actual = expected.clone();
+    scalar.group(x, 3, stride, vectors, columns, expected, 2);
+    vector.group(x, 3, stride, vectors, columns, actual, 2);
+    assertArrayEquals(expected, actual);
+    assertEquals(x[3 + (vectors - 1) * stride + 34], expected[2 + 35 * vectors - 1]);
   }
 
   /** All 65536 half precision values, through a dense matrix with one column. */

@@ -1,6 +1,7 @@
 package dev.quern.converter.shadow;
 
 import dev.quern.kernels.Kernels;
+import dev.quern.kernels.VectorGroups;
 import java.io.Serializable;
 import java.util.Arrays;
 
@@ -32,7 +33,7 @@ public final class NormalSums implements Serializable {
     int heads = data.distances() + 1;
     int count = features.count();
     reserve(count + 1, heads * data.numExperts());
-    Kernels kernels = Kernels.best();
+    VectorGroups columns = new VectorGroups(Kernels.best());
     float[] x = new float[BATCH_ROWS * size];
     float[] y = new float[BATCH_ROWS * outputs];
     float[] transposed = new float[BATCH_ROWS * size];
@@ -49,32 +50,32 @@ public final class NormalSums implements Serializable {
         }
       }
       Panels.transpose(x, n, size, transposed);
-      product(kernels, x, size, n, transposed, right, sums, flat, gram);
-      product(kernels, y, outputs, n, transposed, right, sums, flat, cross);
+      columns.set(transposed, 0, n, size, n);
+      product(columns, x, size, n, right, sums, flat, gram);
+      product(columns, y, outputs, n, right, sums, flat, cross);
       rows += n;
     }
   }
 
-  /** into += Xᵀ other, with Xᵀ [size, n] in transposed. */
+  /** into += Xᵀ other, with Xᵀ [size, n] in columns. */
   private void product(
-      Kernels kernels,
+      VectorGroups columns,
       float[] other,
       int width,
       int n,
-      float[] transposed,
       float[][] right,
       float[][] sums,
       float[] flat,
       long[] into) {
     for (int b = 0; b < Panels.blocks(width); b++) {
-      int columns = Math.min(Panels.ROWS, width - b * Panels.ROWS);
+      int used = Math.min(Panels.ROWS, width - b * Panels.ROWS);
       for (int t = 0; t < n; t++) {
-        System.arraycopy(other, t * width + b * Panels.ROWS, right[b], t * Panels.ROWS, columns);
+        System.arraycopy(other, t * width + b * Panels.ROWS, right[b], t * Panels.ROWS, used);
       }
       Arrays.fill(sums[b], 0);
-      kernels.multiplyPanel(right[b], n, transposed, 0, n, size, sums[b]);
+      columns.addProduct(right[b], sums[b]);
       for (int i = 0; i < size; i++) {
-        System.arraycopy(sums[b], i * Panels.ROWS, flat, i * width + b * Panels.ROWS, columns);
+        System.arraycopy(sums[b], i * Panels.ROWS, flat, i * width + b * Panels.ROWS, used);
       }
     }
     for (int i = 0; i < into.length; i++) {

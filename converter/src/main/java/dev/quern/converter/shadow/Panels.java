@@ -1,11 +1,11 @@
 package dev.quern.converter.shadow;
 
-import dev.quern.kernels.Kernels;
+import dev.quern.kernels.VectorGroups;
 import java.util.Arrays;
 
 /**
  * Products of matrices that are cut into columns of 64 outputs, the shape of {@link
- * Kernels#multiplyPanel}: block b holds outputs 64b to 64b + 63, element [64·i + r] belongs to
+ * VectorGroups#addProduct}: block b holds outputs 64b to 64b + 63, element [64·i + r] belongs to
  * input i and output 64b + r. Weights, their gradients and a batch of activations all lie so, and
  * each is what the next product wants: nothing is repacked but the batch itself.
  */
@@ -36,11 +36,13 @@ final class Panels {
    * out[t, ·] += Σ_i x[t, i] w[i, ·] for t in [0, vectors).
    *
    * @param x [vectors, inputs]
+   * @param groups scratch space
    */
   static void addProduct(
-      Kernels kernels, float[][] w, int inputs, float[] x, int vectors, float[][] out) {
+      VectorGroups groups, float[][] w, int inputs, float[] x, int vectors, float[][] out) {
+    groups.set(x, 0, inputs, vectors, inputs);
     for (int b = 0; b < w.length; b++) {
-      kernels.multiplyPanel(w[b], inputs, x, 0, inputs, vectors, out[b]);
+      groups.addProduct(w[b], out[b]);
     }
   }
 

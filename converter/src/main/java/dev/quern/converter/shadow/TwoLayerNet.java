@@ -1,6 +1,7 @@
 package dev.quern.converter.shadow;
 
 import dev.quern.kernels.Kernels;
+import dev.quern.kernels.VectorGroups;
 import dev.quern.quant.CounterRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,6 +15,7 @@ import java.util.List;
  */
 final class TwoLayerNet {
   private final Kernels kernels = Kernels.best();
+  private final VectorGroups groups = new VectorGroups(kernels);
   private final int features;
   private final int units;
   private final int outputs;
@@ -118,7 +120,7 @@ final class TwoLayerNet {
       throw new IllegalArgumentException(rows + " rows, at most " + maxRows);
     }
     Panels.clear(preactivation, rows);
-    Panels.addProduct(kernels, w1, features, x, rows, preactivation);
+    Panels.addProduct(groups, w1, features, x, rows, preactivation);
     for (int b = 0; b < preactivation.length; b++) {
       float[] pre = preactivation[b];
       int n = rows * Panels.ROWS;
@@ -135,7 +137,7 @@ final class TwoLayerNet {
     }
     Panels.toRows(activation, rows, rowsOfActivation, units);
     Panels.clear(logits, rows);
-    Panels.addProduct(kernels, w2, units, rowsOfActivation, rows, logits);
+    Panels.addProduct(groups, w2, units, rowsOfActivation, rows, logits);
     Panels.toRows(logits, rows, out, outputs);
     for (int t = 0; t < rows; t++) {
       kernels.axpy(1, b2, 0, out, t * outputs, outputs);
@@ -155,7 +157,7 @@ final class TwoLayerNet {
     toBlocks(rowsOfLogits, rows);
     Panels.clear(g2, units);
     Panels.transpose(rowsOfActivation, rows, units, transposed);
-    Panels.addProduct(kernels, logits, rows, transposed, units, g2);
+    Panels.addProduct(groups, logits, rows, transposed, units, g2);
     Arrays.fill(gb2, 0);
     for (int t = 0; t < rows; t++) {
       kernels.axpy(1, rowsOfLogits, t * outputs, gb2, 0, outputs);
@@ -163,7 +165,7 @@ final class TwoLayerNet {
     // Back through W₂ and SiLU, whose slope is s (1 + a₀ (1 − s)).
     transposeW2();
     Panels.clear(activation, rows);
-    Panels.addProduct(kernels, w2Transposed, outputs, rowsOfLogits, rows, activation);
+    Panels.addProduct(groups, w2Transposed, outputs, rowsOfLogits, rows, activation);
     Arrays.fill(gb1, 0);
     for (int b = 0; b < activation.length; b++) {
       float[] pre = preactivation[b];
@@ -178,7 +180,7 @@ final class TwoLayerNet {
     }
     Panels.clear(g1, features);
     Panels.transpose(x, rows, features, transposed);
-    Panels.addProduct(kernels, preactivation, rows, transposed, features, g1);
+    Panels.addProduct(groups, preactivation, rows, transposed, features, g1);
   }
 
   /** rowsOfLogits becomes the slope of the mean loss, (σ(z) − y) / rows. */
