@@ -4,6 +4,7 @@ import dev.quern.bench.jmh.MultiplyAddPeak;
 import dev.quern.bench.quality.Perplexity;
 import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.report.Machine;
+import dev.quern.bench.speed.Ceilings;
 import dev.quern.bench.speed.QuernEngine;
 import dev.quern.bench.speed.SpeedEngine;
 import dev.quern.bench.speed.SpeedRecord;
@@ -180,10 +181,12 @@ public final class BenchCommand implements Callable<Integer> {
     List<SpeedRecord> records;
     try {
       open(engines, workers);
+      Ceilings ceilings = Ceilings.measure(workers);
       SpeedRecord.Origin origin =
           new SpeedRecord.Origin(
-              Machine.detect(workers, 0),
+              Machine.detect(workers, ceilings.readAll() * 1e9),
               MultiplyAddPeak.vectorBits(),
+              ceilings,
               SourceCommit.describe(),
               System.getenv().getOrDefault("QUERN_COMMAND", "quern bench"));
       records = new SpeedRun(engines, repetitions, this::tell).measure(tests, origin);
@@ -236,7 +239,7 @@ public final class BenchCommand implements Callable<Integer> {
     PackCache cache = new PackCache(work.orElseGet(PackCache::defaultFolder), this::tell);
     for (int width : bits) {
       Path pack = cache.pack(like, some, vocabulary, width);
-      String stored = width == Short.SIZE ? "BF16" : "turbo, %d bits".formatted(width);
+      String stored = width == Short.SIZE ? "BF16" : "turbo %d bits".formatted(width);
       engines.add(
           QuernEngine.open(
               pack,

@@ -15,7 +15,11 @@ public final class MultiplyAddPeak {
   private static final int CHAINS = 12;
 
   private static final int STEPS = 1 << 16;
-  private static final int PASSES = 40;
+
+  /** A pass takes a tenth of a millisecond, and fifty before it is compiled. */
+  private static final long SETTLED_NANOS = 200_000_000;
+
+  private static final long MIN_NANOS = 500_000_000;
 
   private MultiplyAddPeak() {}
 
@@ -32,10 +36,17 @@ public final class MultiplyAddPeak {
     float[] results = new float[threads * FLOATS.length()];
     try (Workers workers = Workers.create(threads)) {
       long best = Long.MAX_VALUE;
-      for (int pass = 0; pass < PASSES; pass++) {
+      long begin = System.nanoTime();
+      long lastGain = begin;
+      while (System.nanoTime() - begin < MIN_NANOS
+          || System.nanoTime() - lastGain < SETTLED_NANOS) {
         long start = System.nanoTime();
         workers.run(threads, (piece, thread) -> chains(results, piece * FLOATS.length()));
-        best = Math.min(best, System.nanoTime() - start);
+        long end = System.nanoTime();
+        if (end - start < best) {
+          best = end - start;
+          lastGain = end;
+        }
       }
       for (float result : results) {
         if (!Float.isFinite(result)) {

@@ -25,9 +25,13 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The pictures of a report, drawn from {@link Results} alone. */
 final class Charts {
-  private static final int WIDTH = 900;
-  private static final int HEIGHT = 520;
-  private static final Color INK = new Color(0x22, 0x26, 0x2B);
+  static final int WIDTH = 900;
+
+  /** Where the legend says much. */
+  static final int WIDE = 1200;
+
+  static final int HEIGHT = 520;
+  static final Color INK = new Color(0x22, 0x26, 0x2B);
   private static final Color FAINT = new Color(0xDD, 0xE1, 0xE6);
 
   /**
@@ -309,9 +313,13 @@ final class Charts {
   }
 
   static XYChart xy(String title, String xTitle, String yTitle) {
+    return xy(WIDTH, title, xTitle, yTitle);
+  }
+
+  static XYChart xy(int width, String title, String xTitle, String yTitle) {
     XYChart chart =
         new XYChartBuilder()
-            .width(WIDTH)
+            .width(width)
             .height(HEIGHT)
             .title(title)
             .xAxisTitle(xTitle)
@@ -326,7 +334,7 @@ final class Charts {
     return series;
   }
 
-  private static void common(AxesChartStyler styler) {
+  static void common(AxesChartStyler styler) {
     styler
         .setPlotGridLinesColor(FAINT)
         .setPlotGridLinesStroke(new BasicStroke(1f))

@@ -9,6 +9,7 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.VectorGraphicsEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /**
@@ -45,8 +46,6 @@ public final class LineChart {
   public static void write(
       Path folder, String name, String title, String xTitle, String yTitle, List<Line> lines)
       throws IOException {
-    System.setProperty("java.awt.headless", "true"); // before AWT starts; there is no window here
-    Files.createDirectories(folder);
     XYChart chart = Charts.xy(title, xTitle, yTitle);
     int colored = 0;
     int bounds = 0;
@@ -57,13 +56,22 @@ public final class LineChart {
             .setMarker(SeriesMarkers.NONE);
       } else {
         boolean again = colored / COLORS.size() % 2 == 1;
-        Charts.style(
-                series,
-                COLORS.get(colored++ % COLORS.size()),
-                again ? Palette.DASHED : Palette.LINE)
+        Charts.style(series, color(colored++), again ? Palette.DASHED : Palette.LINE)
             .setMarker(SeriesMarkers.CIRCLE);
       }
     }
+    save(chart, folder, name);
+  }
+
+  /** After the seventh the colours come again. */
+  static Color color(int index) {
+    return COLORS.get(index % COLORS.size());
+  }
+
+  /** Writes NAME.png and NAME.svg into a folder, which is created if missing. */
+  static void save(Chart<?, ?> chart, Path folder, String name) throws IOException {
+    System.setProperty("java.awt.headless", "true"); // before AWT starts; there is no window here
+    Files.createDirectories(folder);
     VectorGraphicsEncoder.saveVectorGraphic(
         chart,
         folder.resolve(name + ".svg").toString(),

@@ -10,6 +10,7 @@ import java.util.List;
  * @param samples tokens per second of each repetition, in the order in which they were made
  * @param warmUp how the engine was warmed up
  * @param vectorBits of the widest vectors that this JVM uses
+ * @param ceilings of the machine, measured in the same run
  * @param commit of quern, which drove the measurement
  */
 public record SpeedRecord(
@@ -24,6 +25,7 @@ public record SpeedRecord(
     String warmUp,
     Machine machine,
     int vectorBits,
+    Ceilings ceilings,
     String commit,
     String command) {
   public SpeedRecord {
@@ -38,7 +40,8 @@ public record SpeedRecord(
    *
    * @param vectorBits of the widest vectors that this JVM uses
    */
-  public record Origin(Machine machine, int vectorBits, String commit, String command) {}
+  public record Origin(
+      Machine machine, int vectorBits, Ceilings ceilings, String commit, String command) {}
 
   /** A record whose figures follow from the samples. */
   public static SpeedRecord of(
@@ -60,6 +63,7 @@ public record SpeedRecord(
         warmUp,
         origin.machine(),
         origin.vectorBits(),
+        origin.ceilings(),
         origin.commit(),
         origin.command());
   }

@@ -65,6 +65,8 @@ public final class SpeedReport {
           "samples_ts",
           "operations_per_token",
           "bytes_per_token",
+          "read_gb_s",
+          "peak_gflop_s",
           "warm_up");
 
   private final List<SpeedRecord> records;
@@ -83,7 +85,7 @@ public final class SpeedReport {
   }
 
   /**
-   * Writes speed.md, speed.csv and speed.json.
+   * Writes speed.md, speed.csv and speed.json, and the pictures.
    *
    * @param folder created if missing
    */
@@ -93,6 +95,7 @@ public final class SpeedReport {
       String name = NAME + "." + format.name().toLowerCase(Locale.ROOT);
       AtomicFile.writeText(folder.resolve(name), render(format));
     }
+    SpeedCharts.write(records, folder);
   }
 
   private String markdown() {
@@ -188,6 +191,8 @@ public final class SpeedReport {
             .collect(Collectors.joining(" ")),
         number("%.0f", record.cost().operations()),
         number("%.0f", record.cost().bytes()),
+        number("%.1f", record.ceilings().readAll()),
+        number("%.1f", record.ceilings().operationsAll()),
         record.warmUp());
   }
 

@@ -26,7 +26,7 @@ import java.util.stream.Stream;
 public final class PackCache {
   private static final long SEED = 0;
   private static final String LOCK_SUFFIX = ".lock";
-  private static final int PROGRESS_PERCENT = 10;
+  private static final int PROGRESS_PERCENT = 25;
 
   private final Path folder;
   private final Consumer<String> progress;
@@ -134,7 +134,7 @@ public final class PackCache {
           written -> {
             long percent = 100 * written / bytes;
             if (percent >= next[0]) {
-              next[0] = percent + PROGRESS_PERCENT;
+              next[0] += PROGRESS_PERCENT;
               progress.accept(percent + " %");
             }
           });

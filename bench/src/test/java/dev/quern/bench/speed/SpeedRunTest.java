@@ -20,7 +20,8 @@ class SpeedRunTest {
   private static final SpeedTest PROMPT = new SpeedTest(SpeedTest.Kind.PREFILL, 512, 0);
   private static final SpeedTest DEEP = new SpeedTest(SpeedTest.Kind.DECODE, 64, 4096);
   private static final SpeedRecord.Origin ORIGIN =
-      new SpeedRecord.Origin(Machine.detect(2, 0), 512, "abc", "./quern bench");
+      new SpeedRecord.Origin(
+          Machine.detect(2, 0), 512, new Ceilings(2, 39, 44, 250, 490), "abc", "./quern bench");
 
   /** Says which of several engines was asked, and answers with rates that grow. */
   private static final class Fake implements SpeedEngine {
