@@ -24,7 +24,6 @@ final class StreamState implements AutoCloseable {
   private final IntPredicate unwanted = this::unwanted;
   private final IntPredicate notOnDisk = this::notOnDisk;
   private int pinned; // experts in memory that the visit uses
-  private int readingAhead;
   private long protectedUntil; // visits up to here keep the experts that are predicted for them
   private Optional<Throwable> failure = Optional.empty(); // of the present visit
 
@@ -227,10 +226,8 @@ final class StreamState implements AutoCloseable {
   }
 
   private int takeAhead() {
-    int most = Math.max(1, readers - 1); // one is left for what is needed at once
-    if (readingAhead >= most) {
-      return -1;
-    }
+    // All readers may read ahead: keeping one free for what is needed at once cost more, as a
+    // single read does not fill the disk's bandwidth.
     int i = predictions.next(notOnDisk);
     if (i < 0) {
       return -1;
@@ -241,7 +238,6 @@ final class StreamState implements AutoCloseable {
     }
     predictions.tried(i); // if it is evicted before its time, it is not read again
     startedAhead[key] = true;
-    readingAhead++;
     return key;
   }
 
@@ -283,7 +279,6 @@ final class StreamState implements AutoCloseable {
   boolean arrived(int key, Expert expert) {
     boolean wanted = visit.uses(shape.layer(key), shape.expert(key));
     boolean ahead = startedAhead[key];
-    readingAhead -= ahead ? 1 : 0;
     verified[key] = true;
     reads++;
     bytesRead += source.extentBytes(shape.layer(key), shape.expert(key));
@@ -297,7 +292,6 @@ final class StreamState implements AutoCloseable {
   /** An expert could not be read: whether the visit wants it. */
   boolean failed(int key, Throwable problem) {
     boolean wanted = visit.uses(shape.layer(key), shape.expert(key));
-    readingAhead -= startedAhead[key] ? 1 : 0;
     cache.abandon(key);
     if (wanted) {
       failure = Optional.of(problem);

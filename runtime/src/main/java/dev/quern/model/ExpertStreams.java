@@ -38,9 +38,6 @@ public final class ExpertStreams implements AutoCloseable {
   /** How long the disk is measured at the start. */
   private static final int MEASURE_MILLIS = 100;
 
-  /** An expert must be at least so likely to be read ahead. */
-  private static final float PREFETCH_PROBABILITY = 0.25f;
-
   /** What stays available to the rest of the system. */
   private static final long RESERVE_BYTES = 256L << 20;
 
@@ -180,7 +177,8 @@ public final class ExpertStreams implements AutoCloseable {
   void start(Model model, Path pack, boolean allBeforehand) throws IOException {
     Optional<ExpertPredictor> found = predictor(model, pack);
     prefetcher =
-        found.map(p -> new Prefetcher(store, p, model.config().topK(), PREFETCH_PROBABILITY));
+        found.map(
+            p -> new Prefetcher(store, p, model.config().topK(), Prefetcher.Thresholds.DEFAULT));
     if (allBeforehand) {
       load(everyKey());
     } else if (streaming.profile().isPresent()) {

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class PrefetcherTest {
   private static final int EXPERTS = 12;
+  private static final Prefetcher.Thresholds ALL = new Prefetcher.Thresholds(0.25f, 0.25f, 0.25f);
 
   @TempDir private Path folder;
 
@@ -100,7 +101,7 @@ class PrefetcherTest {
     try (StreamedPack pack = StreamedPack.write(folder, EXPERTS, 40);
         StreamedExperts store =
             pack.open(new StreamOptions(1 << 20, IoMode.DIRECT, OldestFirst::new, true, 2));
-        Prefetcher prefetcher = new Prefetcher(store, seer, 2, 0.25f)) {
+        Prefetcher prefetcher = new Prefetcher(store, seer, 2, ALL)) {
       int[] group = new int[2];
       for (int token = 0; token < 3; token++) {
         for (int layer : new int[] {0, 2, 3}) {
@@ -143,12 +144,34 @@ class PrefetcherTest {
     try (StreamedPack pack = StreamedPack.write(folder, EXPERTS, 40);
         StreamedExperts store =
             pack.open(new StreamOptions(1 << 20, IoMode.DIRECT, OldestFirst::new, true, 2));
-        Prefetcher prefetcher = new Prefetcher(store, seer, 2, 0.25f)) {
+        Prefetcher prefetcher = new Prefetcher(store, seer, 2, ALL)) {
       prefetcher.routed(routed(0, 0, 3, 1, 0.5f));
       prefetcher.awaitIdle();
       assertEquals(List.of(), seer.asked);
       assertThrows(
-          IllegalArgumentException.class, () -> new Prefetcher(store, seer, 0, 0.25f).close());
+          IllegalArgumentException.class, () -> new Prefetcher(store, seer, 0, ALL).close());
+    }
+  }
+
+  /** What is predicted with 0.5 and 0.3 is read ahead only where the threshold allows it. */
+  @Test
+  void fartherLayersAndTheNextTokenHaveThresholdsOfTheirOwn() throws Exception {
+    Seer seer = new Seer();
+    Prefetcher.Thresholds near = new Prefetcher.Thresholds(0.4f, 0.6f, 2);
+    try (StreamedPack pack = StreamedPack.write(folder, EXPERTS, 40);
+        StreamedExperts store =
+            pack.open(new StreamOptions(1 << 20, IoMode.DIRECT, OldestFirst::new, true, 2));
+        Prefetcher prefetcher = new Prefetcher(store, seer, 2, near)) {
+      prefetcher.routed(routed(2, 0, 1, 5, 2.5f)); // 3 is the next layer, the last
+      prefetcher.awaitIdle();
+      while (!store.inMemory(3, wanted(3, 5))) {
+        Thread.sleep(1);
+      }
+      prefetcher.routed(routed(0, 1, 1, 6, 0.5f)); // 1 has no experts, 2 is farther
+      prefetcher.awaitIdle();
+      Thread.sleep(50); // a read that should not be would have been made
+      assertEquals(1, store.statistics().reads());
+      assertEquals(1, store.statistics().prefetchReads());
     }
   }
 }

@@ -4,6 +4,7 @@ import dev.quern.bench.synth.GgufExport;
 import dev.quern.bench.synth.SyntheticModel;
 import dev.quern.bench.synth.SyntheticShape;
 import dev.quern.bench.synth.WidenedModel;
+import dev.quern.bench.synth.WidenedShadow;
 import dev.quern.format.gguf.GgufType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
@@ -25,7 +26,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Write a model folder of real layer shapes: with random weights (--like), or",
-      "with those of a small model repeated (--widen), which keeps logits and routing."
+      "with those of a small model repeated (--widen), which keeps logits and routing.",
+      "--widen-shadow does it for a trained predictor, into the pack of the wide model."
     })
 public final class SynthCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -33,7 +35,7 @@ public final class SynthCommand implements Callable<Integer> {
   @ArgGroup(multiplicity = "1")
   private Kind kind;
 
-  /** One of two. */
+  /** One of three. */
   static final class Kind {
     @Option(
         names = "--like",
@@ -46,6 +48,12 @@ public final class SynthCommand implements Callable<Integer> {
         paramLabel = "DIR",
         description = "a trained model of qwen3_moe to make larger")
     private Path widen;
+
+    @Option(
+        names = "--widen-shadow",
+        paramLabel = "DIR",
+        description = "with the shadow/ of the small model; --out is the wide model's pack")
+    private Path widenShadow;
   }
 
   @Option(names = "--layers", paramLabel = "N", description = "layers (all of the model's)")
@@ -91,7 +99,7 @@ public final class SynthCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "PATH",
-      description = "a new or empty folder; of GGUF the file")
+      description = "a new or empty folder; of GGUF the file; with --widen-shadow a pack")
   private Path out;
 
   @Option(
@@ -135,6 +143,8 @@ public final class SynthCommand implements Callable<Integer> {
             spec.commandLine(), "--format gguf: expected with --like, found with --widen");
       }
       widen();
+    } else if (kind.widenShadow != null) {
+      widenShadow();
     } else {
       random();
     }
@@ -182,6 +192,17 @@ public final class SynthCommand implements Callable<Integer> {
               .formatted(kind.widen, sizes.hiddenSize(), sizes.expertSize()),
           progress -> model.write(out, progress));
     }
+  }
+
+  private void widenShadow() throws IOException {
+    int wide;
+    try (ModelSource source = ModelSource.open(out)) {
+      wide = source.config().hiddenSize();
+    }
+    long bytes = WidenedShadow.write(kind.widenShadow, out, wide);
+    spec.commandLine()
+        .getOut()
+        .printf("%s: a shadow of %,d MB for hidden size %d%n", out, bytes >> 20, wide);
   }
 
   private void write(long bytes, String what, Writing writing) throws IOException {
