@@ -100,6 +100,7 @@ final class GenerateCommand implements Callable<Integer> {
       description = "of the random numbers (default: ${DEFAULT-VALUE})")
   private long seed;
 
+  @Mixin private EngineOptions engine;
   @Mixin private ChatOptions chat;
   @Mixin private StreamingOptions streaming;
   @Mixin private LossyOptions lossy;
@@ -109,12 +110,6 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "TEXT",
       description = "end before this text; may be given several times")
   private List<String> stop = new ArrayList<>();
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "default: all processors; the text does not depend on it")
-  private Optional<Integer> threads;
 
   @Option(names = "--json", description = "print one JSON object instead of the text")
   private boolean json;
@@ -135,12 +130,9 @@ final class GenerateCommand implements Callable<Integer> {
         stopIds.addAll(tokenizer.endOfTurnIds());
       }
       Generator.Request request = new Generator.Request(ids, maxTokens, sampling, stopIds, stop);
-      ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
       int context = Math.addExact(ids.length, maxTokens);
-      try (Model model =
-          Model.open(
-              path,
-              streaming.apply(options, context, spec.commandLine()).with(lossy.selection()))) {
+      ModelOptions options = streaming.apply(engine.options(), context, spec.commandLine());
+      try (Model model = Model.open(path, options.with(lossy.selection()))) {
         run(model, tokenizer, request);
       }
     }

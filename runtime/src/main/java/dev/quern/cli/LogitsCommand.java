@@ -2,14 +2,13 @@ package dev.quern.cli;
 
 import dev.quern.format.NpyWriter;
 import dev.quern.model.Model;
-import dev.quern.model.ModelOptions;
 import dev.quern.model.Session;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code quern logits}: the numbers other engines can be compared with. */
@@ -36,13 +35,11 @@ final class LogitsCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, paramLabel = "FILE", description = "the .npy file")
   private Path out;
 
-  @Option(names = "--threads", paramLabel = "N", description = "default: all processors")
-  private Optional<Integer> threads;
+  @Mixin private EngineOptions engine;
 
   @Override
   public Integer call() throws IOException {
-    ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
-    try (Model model = Model.open(path, options)) {
+    try (Model model = Model.open(path, engine.options())) {
       int context = model.config().maxPositions();
       if (ids.length > context) {
         throw new IllegalArgumentException(

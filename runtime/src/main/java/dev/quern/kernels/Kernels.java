@@ -27,6 +27,24 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       Matrix.InPlace w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset);
 
   /**
+   * Fills a table with the products of a vector and the levels of a matrix.
+   *
+   * @param w a matrix that {@link ProductTable#serves}
+   * @param x read in [xOffset, xOffset + cols)
+   */
+  void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table);
+
+  /**
+   * Rows [64·firstTile, min(64·endTile, rows)) of y = W x for the vector of a table. All versions
+   * give the same bits: sums over a run are integers, and runs are added in order, each by one
+   * fused multiply-add with (scale of the row's group · scale of the run).
+   *
+   * @param x filled for a matrix with the columns, bits and codebook of w
+   * @param y written in [yOffset + 64·firstTile, yOffset + min(64·endTile, rows))
+   */
+  void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset);
+
+  /**
    * Dequantizes columns [firstCol, endCol) of a tile of 64 rows, column by column: panel[64·(c −
    * firstCol) + r]. Rows beyond the matrix are written as 0.
    *

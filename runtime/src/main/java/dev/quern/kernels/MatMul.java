@@ -42,8 +42,9 @@ public interface MatMul extends AutoCloseable {
 
   /**
    * @param threads at least 1; the calling thread is one of them
+   * @param activations what small batches are multiplied as
    */
-  static MatMul create(Kernels kernels, int threads) {
-    return new TiledMatMul(kernels, Workers.create(threads));
+  static MatMul create(Kernels kernels, int threads, Activations activations) {
+    return new TiledMatMul(kernels, Workers.create(threads), activations);
   }
 }

@@ -57,6 +57,68 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    table.start(w, x, xOffset);
+    for (int run = 0; run < table.runs(); run++) {
+      multiplyLevels(table, run);
+    }
+  }
+
+  private static void multiplyLevels(ProductTable table, int run) {
+    float[] x = table.x();
+    int col = run * TileLayout.RUN_COLS;
+    int unitCols = table.unitCols();
+    float max = 0;
+    for (int c = col; c < col + TileLayout.RUN_COLS; c += unitCols) {
+      float size = unitCols == 1 ? Math.abs(x[c]) : Math.abs(x[c]) + Math.abs(x[c + 1]);
+      max = Math.max(max, size);
+    }
+    float peak = table.maxLevel() * max;
+    boolean none = peak < ProductTable.MIN_PEAK;
+    table.scales()[run] = none ? 0 : peak / ProductTable.MAX_ENTRY;
+    float factor = none ? 0 : ProductTable.MAX_ENTRY / peak;
+    int at = run * table.runEntries();
+    for (int unit = 0; unit < table.unitsPerRun(); unit++) {
+      int c = col + unit * unitCols;
+      float a0 = x[c] * factor;
+      float a1 = unitCols == 1 ? 0 : x[c + 1] * factor;
+      for (int i = 0; i < table.unitEntries(); i++) {
+        float product = Math.fma(table.second()[i], a1, table.first()[i] * a0);
+        int rounded = Float.floatToRawIntBits(product + ProductTable.ROUNDER);
+        table.entries()[at + unit * table.unitEntries() + i] = (byte) rounded;
+      }
+    }
+  }
+
+  @Override
+  public void gemv(
+      Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
+    int endRow = Math.min(TILE_ROWS * endTile, w.rows());
+    for (int row = TILE_ROWS * firstTile; row < endRow; row++) {
+      float sum = 0;
+      for (int run = 0; run < x.runs(); run++) {
+        float scale = w.scaleTable()[TilePacking.scaleCode(w, row, run)] * x.scales()[run];
+        sum = Math.fma((float) sumOfRun(w, row, run, x), scale, sum);
+      }
+      y[yOffset + row] = sum * TilePacking.factor(w.layout(), w.data(), row);
+    }
+  }
+
+  private static int sumOfRun(Matrix.Packed w, int row, int run, ProductTable table) {
+    int bits = table.bits();
+    int sum = -ProductTable.BIAS * table.unitsPerRun();
+    for (int unit = 0; unit < table.unitsPerRun(); unit++) {
+      int entry = 0;
+      for (int c = 0; c < table.unitCols(); c++) {
+        entry |= TilePacking.index(w, row, run, unit * table.unitCols() + c) << bits * c;
+      }
+      int at = run * table.runEntries() + unit * table.unitEntries() + entry;
+      sum += Byte.toUnsignedInt(table.entries()[at]);
+    }
+    return sum;
+  }
+
+  @Override
   public void dequantize(Matrix.InPlace w, int tile, int firstCol, int endCol, float[] panel) {
     for (int col = firstCol; col < endCol; col++) {
       for (int r = 0; r < TILE_ROWS; r++) {

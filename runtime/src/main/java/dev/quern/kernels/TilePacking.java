@@ -182,19 +182,31 @@ public final class TilePacking {
         : half(in, layout.factorOffset() + (long) (row / layout.factorRows()) * Short.BYTES);
   }
 
+  /** Index of the weight at (row, 16·run + column). */
+  static int index(Matrix.Packed w, int row, int run, int column) {
+    TileLayout layout = w.layout();
+    long at = runOffset(layout, row / TILE_ROWS, run);
+    return index(w.data(), at, layout.bits(), row % TILE_ROWS, column);
+  }
+
+  /** Code of the U4 scale of a row in a run. */
+  static int scaleCode(Matrix.Packed w, int row, int run) {
+    long block = blockOffset(w.layout(), row / TILE_ROWS, run / 2);
+    return scaleCode(w.data(), block, row % TILE_ROWS, run % 2);
+  }
+
   /** The weight at (row, col) as the kernels see it: the definition of dequantization. */
   static float weight(Matrix.Packed w, int row, int col) {
     TileLayout layout = w.layout();
     MemorySegment data = w.data();
-    int tile = row / TILE_ROWS;
     int r = row % TILE_ROWS;
     int run = col / RUN_COLS;
-    int index = index(data, runOffset(layout, tile, run), layout.bits(), r, col % RUN_COLS);
+    int index = index(w, row, run, col % RUN_COLS);
     float level = layout.bits() == 8 ? index : w.codebook()[index];
-    long block = blockOffset(layout, tile, col / layout.blockCols());
+    long block = blockOffset(layout, row / TILE_ROWS, col / layout.blockCols());
     return switch (layout.scales()) {
       case U4 -> {
-        float scale = w.scaleTable()[scaleCode(data, block, r, run % 2)];
+        float scale = w.scaleTable()[scaleCode(w, row, run)];
         yield factor(layout, data, row) * (scale * level);
       }
       case F16 -> {

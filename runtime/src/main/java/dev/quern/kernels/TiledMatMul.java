@@ -5,8 +5,9 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import java.util.Arrays;
 
 /**
- * Cuts every product into pieces of one tile and at most {@link #PIECE_VECTORS} vectors. The cut
- * depends on shapes alone, so results do not depend on the threads.
+ * Cuts every product into pieces: some tiles of a small batch, one tile and at most {@link
+ * #PIECE_VECTORS} vectors of a larger one. What a tile gives does not depend on the cut, so results
+ * do not depend on the threads.
  */
 final class TiledMatMul implements MatMul {
   /**
@@ -24,6 +25,12 @@ final class TiledMatMul implements MatMul {
    */
   static final int PIECE_VECTORS = 264;
 
+  /** Of a piece of a small batch: enough to read ahead in, little enough to share out evenly. */
+  private static final int MIN_PIECE_BYTES = 16 << 10;
+
+  private static final int MAX_PIECE_BYTES = 128 << 10;
+  private static final int PIECES_PER_THREAD = 8;
+
   /** Below this many weights times vectors, waking threads costs more than it saves. */
   private static final long MIN_SHARED_WORK = 1 << 16;
 
@@ -33,6 +40,8 @@ final class TiledMatMul implements MatMul {
   private final float[][] sums;
   private final DecodedTile[] tiles;
   private final GroupedInputs inputs;
+  private final TableInputs tables;
+  private final boolean byTable;
   private final Workers.Task runPiece = this::runPiece;
 
   private Product[] products = {};
@@ -41,8 +50,10 @@ final class TiledMatMul implements MatMul {
   private int pieces;
   private long work;
 
-  TiledMatMul(Kernels kernels, Workers workers) {
+  TiledMatMul(Kernels kernels, Workers workers, Activations activations) {
     this.kernels = kernels;
+    tables = new TableInputs(kernels);
+    byTable = activations == Activations.INT;
     this.workers = workers;
     panels = new float[workers.threads()][];
     sums = new float[workers.threads()][];
@@ -63,12 +74,19 @@ final class TiledMatMul implements MatMul {
     private int yStride;
     private GroupedInputs.Input input; // of more than MAX_DECODE_VECTORS
 
+    private int pieceTiles;
+    private final int[] table = new int[MAX_DECODE_VECTORS]; // of each of so many vectors
+
     private int tiles() {
       return Math.ceilDiv(w.rows(), TILE_ROWS);
     }
 
+    private boolean small() {
+      return vectors <= MAX_DECODE_VECTORS;
+    }
+
     private int pieces() {
-      return tiles() * parts();
+      return Math.ceilDiv(tiles(), pieceTiles) * parts();
     }
 
     /** Of the vectors. */
@@ -104,12 +122,14 @@ final class TiledMatMul implements MatMul {
     product.y = y;
     product.yOffset = yOffset;
     product.yStride = yStride;
-    if (vectors > MAX_DECODE_VECTORS) {
+    if (!product.small()) {
       product.input = inputs.add(x, xOffset, xStride, vectors, w.cols());
+    } else {
+      for (int t = 0; t < vectors; t++) {
+        product.table[t] = byTable ? tables.add(w, x, xOffset + t * xStride) : TableInputs.NONE;
+      }
     }
-    firstPieces[count] = pieces;
     count++;
-    pieces = Math.addExact(pieces, product.pieces());
     work += (long) w.rows() * w.cols() * vectors;
   }
 
@@ -137,7 +157,9 @@ final class TiledMatMul implements MatMul {
   @Override
   public void run() {
     try {
+      cut();
       inputs.run(workers);
+      tables.run(workers);
       if (work < MIN_SHARED_WORK) {
         for (int piece = 0; piece < pieces; piece++) {
           runPiece(piece, 0);
@@ -150,6 +172,22 @@ final class TiledMatMul implements MatMul {
     }
   }
 
+  private void cut() {
+    long bytes = 0;
+    for (int i = 0; i < count; i++) {
+      bytes += products[i].w.bytes();
+    }
+    long share = bytes / ((long) PIECES_PER_THREAD * workers.threads());
+    long target = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
+    for (int i = 0; i < count; i++) {
+      Product product = products[i];
+      long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
+      product.pieceTiles = product.small() ? (int) Math.max(1, target / tileBytes) : 1;
+      firstPieces[i] = pieces;
+      pieces = Math.addExact(pieces, product.pieces());
+    }
+  }
+
   private void forget() {
     for (int i = 0; i < count; i++) {
       products[i].w = null;
@@ -158,6 +196,7 @@ final class TiledMatMul implements MatMul {
       products[i].input = null;
     }
     inputs.forget();
+    tables.forget();
     count = 0;
     pieces = 0;
     work = 0;
@@ -168,37 +207,48 @@ final class TiledMatMul implements MatMul {
     int index = found >= 0 ? found : -found - 2;
     Product product = products[index];
     int local = piece - firstPieces[index];
+    if (product.small()) {
+      int first = local * product.pieceTiles;
+      decode(product, first, Math.min(first + product.pieceTiles, product.tiles()), thread);
+      return;
+    }
     int tile = local % product.tiles();
     int part = local / product.tiles();
     switch (product.w) {
-      case Matrix.InPlace w -> runTile(product, w, tile, product.yOffset, part, thread);
+      case Matrix.InPlace w -> multiply(product, w, tile, product.yOffset, part, thread);
       case Matrix.Decoded w -> {
         Matrix.Dense rows = tiles[thread].decode(w, tile);
-        runTile(product, rows, 0, product.yOffset + tile * TILE_ROWS, part, thread);
+        multiply(product, rows, 0, product.yOffset + tile * TILE_ROWS, part, thread);
       }
     }
   }
 
-  /** One tile of w, whose first row goes to y[yOffset]. */
-  private void runTile(
-      Product product, Matrix.InPlace w, int tile, int yOffset, int part, int thread) {
-    if (product.vectors <= MAX_DECODE_VECTORS) {
-      decode(product, w, tile, yOffset);
-    } else {
-      multiply(product, w, tile, yOffset, part, thread);
+  private void decode(Product product, int firstTile, int endTile, int thread) {
+    switch (product.w) {
+      case Matrix.InPlace w -> decode(product, w, firstTile, endTile, product.yOffset);
+      case Matrix.Decoded w -> {
+        for (int tile = firstTile; tile < endTile; tile++) {
+          Matrix.Dense rows = tiles[thread].decode(w, tile);
+          decode(product, rows, 0, 1, product.yOffset + tile * TILE_ROWS);
+        }
+      }
     }
   }
 
-  private void decode(Product product, Matrix.InPlace w, int tile, int yOffset) {
-    for (int t = 0; t < product.vectors; t++) {
-      kernels.gemv(
-          w,
-          tile,
-          tile + 1,
-          product.x,
-          product.xOffset + t * product.xStride,
-          product.y,
-          yOffset + t * product.yStride);
+  /** Tiles of w, whose row 0 goes to y[yOffset]; several vectors tile by tile, from cache. */
+  private void decode(Product product, Matrix.InPlace w, int firstTile, int endTile, int yOffset) {
+    int step = product.vectors == 1 ? endTile - firstTile : 1;
+    for (int tile = firstTile; tile < endTile; tile += step) {
+      for (int t = 0; t < product.vectors; t++) {
+        int to = yOffset + t * product.yStride;
+        if (product.table[t] == TableInputs.NONE) {
+          int from = product.xOffset + t * product.xStride;
+          kernels.gemv(w, tile, tile + step, product.x, from, product.y, to);
+        } else {
+          ProductTable table = tables.table(product.table[t]);
+          kernels.gemv((Matrix.Packed) w, tile, tile + step, table, product.y, to);
+        }
+      }
     }
   }
 

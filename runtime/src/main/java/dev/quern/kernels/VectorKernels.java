@@ -23,6 +23,7 @@ public final class VectorKernels implements Kernels {
 
   private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
+  private final ThreadLocal<TableVectors> tables = ThreadLocal.withInitial(TableVectors::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 
   @Override
@@ -87,6 +88,21 @@ public final class VectorKernels implements Kernels {
         case Matrix.Packed p -> vectors.gemv(p, tile, x, xOffset, y, yOffset);
         case Matrix.Dense d -> DenseVectors.gemv(d, tile, x, xOffset, y, yOffset);
       }
+    }
+  }
+
+  @Override
+  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    table.start(w, x, xOffset);
+    LevelLoops.fill(table);
+  }
+
+  @Override
+  public void gemv(
+      Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
+    TableVectors vectors = tables.get();
+    for (int tile = firstTile; tile < endTile; tile++) {
+      vectors.gemv(w, tile, x, y, yOffset);
     }
   }
 

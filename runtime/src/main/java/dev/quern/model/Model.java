@@ -36,7 +36,7 @@ public final class Model implements AutoCloseable {
     this.options = options;
     this.streams = streams;
     kernels = Kernels.best();
-    matMul = MatMul.create(kernels, options.threads());
+    matMul = MatMul.create(kernels, options.threads(), options.activations());
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.kernels.Activations;
 import java.util.Optional;
 
 /**
@@ -10,13 +11,15 @@ import java.util.Optional;
  * @param selection lossy shortcuts
  * @param prefill how a prompt passes the layers; results depend on it only by rounding
  * @param prefillChunk tokens of a chunk where the prompt is cut into chunks
+ * @param activations what packed matrices are multiplied with where few tokens read them
  */
 public record ModelOptions(
     int threads,
     Optional<Streaming> streaming,
     ExpertSelection selection,
     Prefill prefill,
-    int prefillChunk) {
+    int prefillChunk,
+    Activations activations) {
   /** What a small cache of experts is read through for at once. */
   public static final int DEFAULT_CHUNK = 128;
 
@@ -36,7 +39,13 @@ public record ModelOptions(
 
   /** Everything in the mapped files. */
   public ModelOptions(int threads) {
-    this(threads, Optional.empty(), ExpertSelection.ALL, Prefill.LAYER_GROUPED, DEFAULT_CHUNK);
+    this(
+        threads,
+        Optional.empty(),
+        ExpertSelection.ALL,
+        Prefill.LAYER_GROUPED,
+        DEFAULT_CHUNK,
+        Activations.INT);
   }
 
   /** All processors of the machine. */
@@ -45,15 +54,20 @@ public record ModelOptions(
   }
 
   public ModelOptions with(Streaming newStreaming) {
-    return new ModelOptions(threads, Optional.of(newStreaming), selection, prefill, prefillChunk);
+    return new ModelOptions(
+        threads, Optional.of(newStreaming), selection, prefill, prefillChunk, activations);
   }
 
   public ModelOptions with(ExpertSelection newSelection) {
-    return new ModelOptions(threads, streaming, newSelection, prefill, prefillChunk);
+    return new ModelOptions(threads, streaming, newSelection, prefill, prefillChunk, activations);
   }
 
   public ModelOptions with(Prefill newPrefill, int newChunk) {
-    return new ModelOptions(threads, streaming, selection, newPrefill, newChunk);
+    return new ModelOptions(threads, streaming, selection, newPrefill, newChunk, activations);
+  }
+
+  public ModelOptions with(Activations newActivations) {
+    return new ModelOptions(threads, streaming, selection, prefill, prefillChunk, newActivations);
   }
 
   RunOptions run() {

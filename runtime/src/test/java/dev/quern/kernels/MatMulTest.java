@@ -38,7 +38,7 @@ class MatMulTest {
     float[] x =
         TestMatrices.gaussian(new SplittableRandom(SEED), 1 + Math.max(1, vectors) * X_STRIDE);
     List<float[]> results = new ArrayList<>();
-    try (MatMul matMul = MatMul.create(new VectorKernels(), threads)) {
+    try (MatMul matMul = MatMul.create(new VectorKernels(), threads, Activations.F32)) {
       for (int round = 0; round < 2; round++) { // the second with the buffers of the first
         results.clear();
         for (Matrix.InPlace w : matrices) {
@@ -76,7 +76,7 @@ class MatMulTest {
     for (int t = 0; t < vectors; t++) {
       scalar.gemv(w, 0, 3, x, 1 + t * X_STRIDE, expected, 2 + t * Y_STRIDE);
     }
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 2)) {
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.F32)) {
       matMul.add(w, x, 1, X_STRIDE, vectors, actual, 2, Y_STRIDE);
       matMul.run();
     }
@@ -119,13 +119,13 @@ class MatMulTest {
     Matrix.Decoded decoded = new Matrix.Decoded(ROWS, COLS, inPlace.bytes(), rows);
     float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), vectors * COLS);
     float[] expected = new float[vectors * ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1)) {
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
       matMul.add(inPlace, x, 0, COLS, vectors, expected, 0, ROWS);
       matMul.run();
     }
     for (int threads = 1; threads <= 3; threads++) {
       float[] actual = new float[expected.length];
-      try (MatMul matMul = MatMul.create(new VectorKernels(), threads)) {
+      try (MatMul matMul = MatMul.create(new VectorKernels(), threads, Activations.F32)) {
         matMul.add(decoded, x, 0, COLS, vectors, actual, 0, ROWS);
         matMul.run();
       }
@@ -138,7 +138,7 @@ class MatMulTest {
     Matrix.InPlace w = some3Bit();
     float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), COLS);
     float[] y = new float[ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1)) {
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
       matMul.add(w, x, 0, COLS, 1, y, 0, ROWS);
       matMul.run();
       y[0] = 42;
@@ -152,7 +152,7 @@ class MatMulTest {
     Matrix.InPlace w = some3Bit();
     float[] x = new float[2 * COLS];
     float[] y = new float[2 * ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1)) {
+    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 1, COLS, 2, y, 0, ROWS));
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 0, COLS, 2, y, 1, ROWS));
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, -1, COLS, 1, y, 0, ROWS));

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.experts.ExpertStore;
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.ScalarKernels;
@@ -89,7 +90,7 @@ class DeltaNetBlockTest {
     /** The tokens in batches of at most the given sizes, in turn. */
     float[] run(float[] x, int threads, int... batches) {
       Kernels kernels = Kernels.best();
-      try (MatMul matMul = MatMul.create(kernels, threads)) {
+      try (MatMul matMul = MatMul.create(kernels, threads, Activations.F32)) {
         return run(block(kernels, matMul), matMul, x, batches);
       }
     }
@@ -241,7 +242,7 @@ class DeltaNetBlockTest {
     Fixture fixture = new Fixture(shape(2, 4, 16, 16, 4, HeadOrder.GROUPED));
     float[] x = input(20);
     Kernels kernels = Kernels.best();
-    try (MatMul matMul = MatMul.create(kernels, 1)) {
+    try (MatMul matMul = MatMul.create(kernels, 1, Activations.F32)) {
       DeltaNetBlock block = fixture.block(kernels, matMul);
       float[] first = fixture.run(block, matMul, x, 6);
       float[] next = fixture.run(block, matMul, x, 6);
@@ -255,7 +256,7 @@ class DeltaNetBlockTest {
   void aTokenAllocatesNothing() {
     Fixture fixture = new Fixture(shape(2, 4, 16, 16, 4, HeadOrder.GROUPED));
     Kernels kernels = new ScalarKernels();
-    try (MatMul matMul = MatMul.create(kernels, 1)) {
+    try (MatMul matMul = MatMul.create(kernels, 1, Activations.F32)) {
       DeltaNetBlock block = fixture.block(kernels, matMul);
       Rows input = new Rows(matMul.workers(), HIDDEN);
       float[] x = input(1);

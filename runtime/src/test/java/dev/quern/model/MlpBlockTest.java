@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.experts.ExpertStore;
 import dev.quern.experts.ResidentExperts;
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.ScalarKernels;
@@ -162,7 +163,7 @@ class MlpBlockTest {
     float[][] run(float[] x, int tokens, int threads, int chunk) {
       Kernels kernels = Kernels.best();
       float[][] results = new float[4][];
-      try (MatMul matMul = MatMul.create(kernels, threads)) {
+      try (MatMul matMul = MatMul.create(kernels, threads, Activations.F32)) {
         Products products = new Products(matMul, kernels);
         MlpBlock block =
             new MlpBlock(
@@ -276,7 +277,7 @@ class MlpBlockTest {
     Fixture fixture = new Fixture(c);
     float[] x = TestLinear.gaussian(new SplittableRandom(5), 20 * HIDDEN, 1);
     Kernels kernels = Kernels.best();
-    try (MatMul matMul = MatMul.create(kernels, 1)) {
+    try (MatMul matMul = MatMul.create(kernels, 1, Activations.F32)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
           new MlpBlock(
@@ -305,7 +306,7 @@ class MlpBlockTest {
   void aTokenAllocatesNothing(Case c) {
     Fixture fixture = new Fixture(c);
     Kernels kernels = new ScalarKernels();
-    try (MatMul matMul = MatMul.create(kernels, 1)) {
+    try (MatMul matMul = MatMul.create(kernels, 1, Activations.F32)) {
       Products products = new Products(matMul, kernels);
       MlpBlock block =
           new MlpBlock(

@@ -3,6 +3,7 @@ package dev.quern.model;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kernels.Activations;
 import dev.quern.quant.QuantScheme;
 import dev.quern.quant.QuantScheme.Method;
 import java.io.IOException;
@@ -48,7 +49,7 @@ class PackForwardTest {
     Path folder = Files.createDirectory(temp.resolve("folder"));
     RandomPack.write(
         pack, folder, TestConfig.json().put("tie_word_embeddings", tied).toString(), scheme);
-    try (Model packed = Model.open(pack, new ModelOptions(2));
+    try (Model packed = Model.open(pack, new ModelOptions(2).with(Activations.F32));
         Model plain = Model.open(folder, new ModelOptions(2))) {
       float[] expected = Golden.allLogits(plain, IDS);
       float[] actual = Golden.allLogits(packed, IDS);

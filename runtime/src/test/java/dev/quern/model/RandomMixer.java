@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.Matrix;
@@ -121,7 +122,7 @@ final class RandomMixer {
     ModelConfig model = model(mixers.stream().map(RandomMixer::config).toList());
     Kernels kernels = Kernels.best();
     List<float[]> results = new ArrayList<>();
-    try (MatMul matMul = MatMul.create(kernels, threads);
+    try (MatMul matMul = MatMul.create(kernels, threads, Activations.F32);
         Arena arena = Arena.ofShared()) {
       Products products = new Products(matMul, kernels);
       KvCache cache = new KvCache(kernels, Session.cached(model), MAX_POSITIONS);

@@ -13,6 +13,7 @@ import dev.quern.cli.LossyOptions;
 import dev.quern.converter.plan.Precision;
 import dev.quern.converter.plan.PrecisionOverride;
 import dev.quern.format.FormatException;
+import dev.quern.kernels.Activations;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -145,6 +146,16 @@ public final class EvaluateCommand implements Callable<Integer> {
   @Mixin private LossyOptions lossy;
 
   @Option(
+      names = "--activations",
+      paramLabel = "f32|int",
+      defaultValue = "f32",
+      description = {
+        "int: measure beside the exact runs what products rounded to integers cost, which generate",
+        "decodes with"
+      })
+  private Activations activations;
+
+  @Option(
       names = "--memory-share",
       paramLabel = "S",
       description = {
@@ -225,7 +236,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         memoryShare != null
             ? Optional.of(new Shortcuts.Share(memoryShare))
             : Optional.ofNullable(expertMemory).map(size -> new Shortcuts.Bytes(size.bytes()));
-    return new Shortcuts(lossy.selection(), memory);
+    return new Shortcuts(lossy.selection(), activations, memory);
   }
 
   private List<VariantMethod> methods() {

@@ -1,5 +1,6 @@
 package dev.quern.bench.plan;
 
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.Matrix;
@@ -53,7 +54,7 @@ final class MeasuredKernels implements KernelTimes, AutoCloseable {
 
   MeasuredKernels(int threads) {
     memory.fill(FILLING);
-    matMul = MatMul.create(Kernels.best(), threads);
+    matMul = MatMul.create(Kernels.best(), threads, Activations.INT);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.quern.bench.quality;
 
+import dev.quern.kernels.Activations;
 import dev.quern.model.LogitsSink;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
@@ -33,7 +34,7 @@ public final class LockstepRunner implements AutoCloseable {
    */
   public static LockstepRunner open(List<Path> paths, int windowTokens, int threads)
       throws IOException {
-    ModelOptions each = new ModelOptions(threads);
+    ModelOptions each = new ModelOptions(threads).with(Activations.F32);
     return open(paths, paths.stream().map(path -> each).toList(), windowTokens, false);
   }
 

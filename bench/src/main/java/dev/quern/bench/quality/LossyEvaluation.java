@@ -3,6 +3,7 @@ package dev.quern.bench.quality;
 import dev.quern.bench.report.LossyResults;
 import dev.quern.bench.report.Results;
 import dev.quern.bench.report.VariantResult;
+import dev.quern.kernels.Activations;
 import dev.quern.model.ExpertSelection;
 import dev.quern.model.ModelOptions;
 import java.io.IOException;
@@ -37,17 +38,18 @@ public final class LossyEvaluation {
    * @param exact of the same options
    */
   public LossyResults run(Results exact) throws IOException {
-    boolean cached = shortcuts.selection().dependsOnCache();
-    List<VariantResult> variants = cached ? exact.quantized() : exact.variants();
+    boolean packsOnly = shortcuts.decoding();
+    List<VariantResult> variants = packsOnly ? exact.quantized() : exact.variants();
     List<Path> paths = new ArrayList<>(List.of(options.model()));
-    List<ModelOptions> how = new ArrayList<>(List.of(new ModelOptions(options.threads())));
+    ModelOptions reference = new ModelOptions(options.threads()).with(Activations.F32);
+    List<ModelOptions> how = new ArrayList<>(List.of(reference));
     for (VariantResult variant : variants) {
       Path path =
           variant.isOriginal()
               ? options.model()
               : ConvertedVariant.pack(options, variant.method(), variant.bits());
       paths.add(path);
-      ModelOptions lossy = new ModelOptions(options.threads()).with(shortcuts.selection());
+      ModelOptions lossy = reference.with(shortcuts.selection()).with(shortcuts.activations());
       how.add(shortcuts.streaming(path).map(lossy::with).orElse(lossy));
     }
     List<int[]> windows =
@@ -56,7 +58,8 @@ public final class LossyEvaluation {
             options.windows().orElse(Integer.MAX_VALUE));
     List<List<WindowScore>> scores = new ArrayList<>();
     List<LossyResults.Row> rows = new ArrayList<>();
-    try (LockstepRunner runner = LockstepRunner.open(paths, how, options.windowTokens(), cached)) {
+    try (LockstepRunner runner =
+        LockstepRunner.open(paths, how, options.windowTokens(), packsOnly)) {
       for (int[] window : windows) {
         scores.add(runner.score(window));
         progress.accept("lossy: window %d of %d".formatted(scores.size(), windows.size()));
@@ -77,7 +80,7 @@ public final class LossyEvaluation {
                 quality.top1Agreement()));
       }
     }
-    return new LossyResults(chosen(), protocol(windows, cached), rows);
+    return new LossyResults(chosen(), protocol(windows, packsOnly), rows);
   }
 
   private String protocol(List<int[]> windows, boolean cached) {

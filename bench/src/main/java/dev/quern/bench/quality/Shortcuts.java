@@ -4,6 +4,7 @@ import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.StreamedExperts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.Pack;
+import dev.quern.kernels.Activations;
 import dev.quern.model.ExpertSelection;
 import dev.quern.model.Streaming;
 import dev.quern.system.IoMode;
@@ -15,11 +16,14 @@ import java.util.Optional;
  * Lossy shortcuts to measure beside the exact runs.
  *
  * @param selection what is left out or replaced; {@link ExpertSelection#ALL} to measure nothing
+ * @param activations {@link Activations#INT} to measure what rounding them costs
  * @param memory what experts may take, where the result depends on which of them are in memory
  */
-public record Shortcuts(ExpertSelection selection, Optional<Memory> memory) {
+public record Shortcuts(
+    ExpertSelection selection, Activations activations, Optional<Memory> memory) {
   /** Exact runs only. */
-  public static final Shortcuts NONE = new Shortcuts(ExpertSelection.ALL, Optional.empty());
+  public static final Shortcuts NONE =
+      new Shortcuts(ExpertSelection.ALL, Activations.F32, Optional.empty());
 
   /** Room for experts. */
   public sealed interface Memory {}
@@ -52,7 +56,12 @@ public record Shortcuts(ExpertSelection selection, Optional<Memory> memory) {
   }
 
   public boolean any() {
-    return selection.isLossy();
+    return selection.isLossy() || activations == Activations.INT;
+  }
+
+  /** Whether they take effect on packs and token by token only. */
+  boolean decoding() {
+    return selection.dependsOnCache() || activations == Activations.INT;
   }
 
   /** How a pack is run; empty where everything is in memory. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.quern.bench.report.LossyResults;
 import dev.quern.bench.report.Results;
 import dev.quern.converter.plan.Precision;
+import dev.quern.kernels.Activations;
 import dev.quern.model.ExpertSelection;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -47,12 +48,12 @@ class LossyEvaluationTest {
   }
 
   private static Shortcuts with(ExpertSelection selection, double share) {
-    return new Shortcuts(selection, Optional.of(new Shortcuts.Share(share)));
+    return new Shortcuts(selection, Activations.F32, Optional.of(new Shortcuts.Share(share)));
   }
 
   @Test
   void whatIsLeftOutOrReplacedIsCountedAndCosts() throws IOException {
-    EvaluationOptions two = options(new Shortcuts(TWO, Optional.empty()));
+    EvaluationOptions two = options(new Shortcuts(TWO, Activations.F32, Optional.empty()));
     Results exact = new Evaluation(two, _ -> {}).run();
     LossyResults half = new LossyEvaluation(two, _ -> {}).run(exact);
     assertEquals(
@@ -87,7 +88,9 @@ class LossyEvaluationTest {
 
   @Test
   void whatDependsOnMemoryNeedsToKnowIt() {
-    assertThrows(IllegalArgumentException.class, () -> new Shortcuts(STAND_INS, Optional.empty()));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> new Shortcuts(STAND_INS, Activations.F32, Optional.empty()));
     assertThrows(IllegalArgumentException.class, () -> with(TWO, 0.25));
     assertThrows(IllegalArgumentException.class, () -> with(SKIP, 0));
     assertThrows(IllegalArgumentException.class, () -> with(SKIP, 1.5));

@@ -1,0 +1,30 @@
+package dev.quern.cli;
+
+import dev.quern.kernels.Activations;
+import dev.quern.model.ModelOptions;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** Options of how a model is computed. */
+public final class EngineOptions {
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "default: all processors; results do not depend on it")
+  private Optional<Integer> threads;
+
+  @Option(
+      names = "--activations",
+      paramLabel = "f32|int",
+      description = {
+        "what quantized matrices are multiplied with while decoding: products rounded to integers",
+        "and looked up (int, the default, faster), or float32"
+      })
+  private Optional<Activations> activations;
+
+  /** What is not said is as {@link ModelOptions#defaults}. */
+  public ModelOptions options() {
+    ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
+    return activations.map(options::with).orElse(options);
+  }
+}

@@ -1,0 +1,374 @@
+package dev.quern.kernels;
+
+import static dev.quern.kernels.Lanes.COUNT;
+import static dev.quern.kernels.TileLayout.TILE_ROWS;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.I2F;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The loops of {@link TableVectors} over 64 rows. A byte of a vector is a row: it looks up its
+ * entry, and even and odd bytes are added apart as 16-bit integers, where the sum of a run always
+ * fits.
+ *
+ * <p>The sums of a run are {@link #RUN_SHORTS} shorts: 32 of the even bytes, 32 of the odd bytes
+ * and, as they lie in the block, its 64 bytes of scale codes. As 16 ints each: low and high half of
+ * int m of the first are rows m and 32 + m, of the second rows 16 + m and 48 + m.
+ *
+ * <p>Not more than 4 lookups of bytes per method and loop body: see {@link TileLoops}.
+ */
+final class TableLoops {
+  static final int RUN_SHORTS = 96;
+
+  private static final int ODD_SUMS = 32;
+  private static final int CODES = 64;
+  private static final VectorSpecies<Byte> BYTES = Lanes.INTS.withLanes(byte.class);
+  private static final VectorSpecies<Short> SHORTS = Lanes.INTS.withLanes(short.class);
+
+  /** Bytes of a vector, 64, 32 or 16, and shorts. */
+  private static final int BYTE_COUNT = BYTES.length();
+
+  private static final int SHORT_COUNT = SHORTS.length();
+  private static final short LOW_BYTE = 0xFF;
+  private static final short LOW_NIBBLES = 0x0F0F;
+
+  private TableLoops() {}
+
+  /**
+   * Sums of runs at 3 bits.
+   *
+   * @param block first byte of the block of the first run, which is even
+   * @param fields 32 shorts of scratch
+   */
+  static void sums3(
+      MemorySegment data,
+      long block,
+      int blockBytes,
+      int runs,
+      byte[] table,
+      int tableAt,
+      short[] fields,
+      short[] sums) {
+    if (BYTE_COUNT == TILE_ROWS) {
+      wholeSums3(data, block, blockBytes, runs, table, tableAt, sums);
+    } else {
+      for (int run = 0; run < runs; run++) {
+        long at = block + (long) (run >> 1) * blockBytes;
+        copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
+        for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
+          long from = at + TILE_ROWS + (run & 1) * 384L + part;
+          int entries = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
+          partSums3(data, from, table, entries, fields, sums, run * RUN_SHORTS + part / 2);
+        }
+      }
+    }
+  }
+
+  private static void wholeSums3(
+      MemorySegment data,
+      long block,
+      int blockBytes,
+      int runs,
+      byte[] table,
+      int tableAt,
+      short[] sums) {
+    for (int run = 0; run < runs; run++) {
+      long at = block + (long) (run >> 1) * blockBytes;
+      int to = run * RUN_SHORTS;
+      shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      ShortVector even = ShortVector.broadcast(SHORTS, (short) (-8 * ProductTable.BIAS));
+      ShortVector odd = even;
+      long from = at + TILE_ROWS + (run & 1) * 384L;
+      int entry = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
+      for (int half = 0; half < 2; half++) {
+        ShortVector f0 = shorts(data, from);
+        ShortVector f1 = shorts(data, from + 64);
+        ShortVector f2 = shorts(data, from + 128);
+        ShortVector found = found(f0, table, entry);
+        even = even.add(found.and(LOW_BYTE));
+        odd = odd.add(found.lanewise(LSHR, 8));
+        found = found(f1, table, entry + 64);
+        even = even.add(found.and(LOW_BYTE));
+        odd = odd.add(found.lanewise(LSHR, 8));
+        found = found(f2, table, entry + 128);
+        even = even.add(found.and(LOW_BYTE));
+        odd = odd.add(found.lanewise(LSHR, 8));
+        found = found(fourthField(f0, f1, f2), table, entry + 192);
+        even = even.add(found.and(LOW_BYTE));
+        odd = odd.add(found.lanewise(LSHR, 8));
+        from += 192;
+        entry += 4 * ProductTable.PAIR_ENTRIES;
+      }
+      even.intoArray(sums, to);
+      odd.intoArray(sums, to + ODD_SUMS);
+    }
+  }
+
+  /** Pairs of bits 6 and 7 of three vectors; the upper bits of a byte are junk or 0. */
+  private static ShortVector fourthField(ShortVector f0, ShortVector f1, ShortVector f2) {
+    return f0.lanewise(LSHR, 6)
+        .and((short) 0x0303)
+        .or(f1.lanewise(LSHR, 4).and((short) 0x0C0C))
+        .or(f2.lanewise(LSHR, 2).and((short) 0x3030));
+  }
+
+  /** table[at + index &amp; 63] of each byte, where a vector has 64. */
+  private static ShortVector found(ShortVector index, byte[] table, int at) {
+    return index
+        .reinterpretAsBytes()
+        .selectFrom(ByteVector.fromArray(BYTES, table, at))
+        .reinterpretAsShorts();
+  }
+
+  /** A run of the rows of one vector that is narrower than a tile. */
+  private static void partSums3(
+      MemorySegment data,
+      long from,
+      byte[] table,
+      int entries,
+      short[] fields,
+      short[] sums,
+      int to) {
+    ShortVector even = ShortVector.broadcast(SHORTS, (short) (-8 * ProductTable.BIAS));
+    ShortVector odd = even;
+    for (int half = 0; half < 2; half++) {
+      ShortVector f0 = shorts(data, from + 192L * half);
+      ShortVector f1 = shorts(data, from + 192L * half + 64);
+      ShortVector f2 = shorts(data, from + 192L * half + 128);
+      f0.intoArray(fields, 0);
+      f1.intoArray(fields, SHORT_COUNT);
+      f2.intoArray(fields, 2 * SHORT_COUNT);
+      fourthField(f0, f1, f2).intoArray(fields, 3 * SHORT_COUNT);
+      for (int field = 0; field < 4; field++) {
+        ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+        int entry = entries + (4 * half + field) * ProductTable.PAIR_ENTRIES;
+        ShortVector found = foundByParts(index, table, entry);
+        even = even.add(found.and(LOW_BYTE));
+        odd = odd.add(found.lanewise(LSHR, 8));
+      }
+    }
+    even.intoArray(sums, to);
+    odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
+  private static ShortVector foundByParts(ShortVector indices, byte[] table, int at) {
+    ByteVector index = indices.reinterpretAsBytes();
+    VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
+    if (BYTE_COUNT == 32) {
+      return entries(index, table, at)
+          .blend(entries(index, table, at + 32), bit5)
+          .reinterpretAsShorts();
+    }
+    VectorMask<Byte> bit4 = indices.lanewise(LSHL, 3).reinterpretAsBytes().lt((byte) 0);
+    ByteVector low = entries(index, table, at).blend(entries(index, table, at + 16), bit4);
+    ByteVector high = entries(index, table, at + 32).blend(entries(index, table, at + 48), bit4);
+    return low.blend(high, bit5).reinterpretAsShorts();
+  }
+
+  private static ByteVector entries(ByteVector index, byte[] table, int at) {
+    return index.selectFrom(ByteVector.fromArray(BYTES, table, at));
+  }
+
+  /**
+   * Sums of runs of nibbles: pairs of columns at 2 bits, columns at 4.
+   *
+   * @param block first byte of the block of the first run, which is even
+   * @param vectors of 64 bytes in a run: 4 or 8
+   */
+  static void sumsOfNibbles(
+      MemorySegment data,
+      long block,
+      int blockBytes,
+      int vectors,
+      int runs,
+      byte[] table,
+      int tableAt,
+      short[] sums) {
+    for (int run = 0; run < runs; run++) {
+      long at = block + (long) (run >> 1) * blockBytes;
+      copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
+      long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
+      int entry = tableAt + run * 32 * vectors;
+      if (BYTE_COUNT == TILE_ROWS) {
+        wholeSumsOfNibbles(data, from, vectors, table, entry, sums, run * RUN_SHORTS);
+      } else {
+        for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
+          int to = run * RUN_SHORTS + part / 2;
+          partSumsOfNibbles(data, from + part, vectors, table, entry, sums, to);
+        }
+      }
+    }
+  }
+
+  /** A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which. */
+  private static void wholeSumsOfNibbles(
+      MemorySegment data, long from, int vectors, byte[] table, int entry, short[] sums, int to) {
+    ShortVector even = ShortVector.broadcast(SHORTS, (short) (-2 * vectors * ProductTable.BIAS));
+    ShortVector odd = even;
+    for (int v = 0; v < vectors; v += 2) {
+      ShortVector first = shorts(data, from + 64L * v);
+      ShortVector second = shorts(data, from + 64L * v + 64);
+      ByteVector four = ByteVector.fromArray(BYTES, table, entry + 32 * v);
+      ShortVector found = found(first.and(LOW_NIBBLES), four);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+      found = found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+      found = found(second.and(LOW_NIBBLES).or((short) 0x2020), four);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+      found = found(second.lanewise(LSHR, 4).or((short) 0x3030), four);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+    }
+    even.intoArray(sums, to);
+    odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  private static ShortVector found(ShortVector index, ByteVector entries) {
+    return index.reinterpretAsBytes().selectFrom(entries).reinterpretAsShorts();
+  }
+
+  private static void partSumsOfNibbles(
+      MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
+    ShortVector even = ShortVector.broadcast(SHORTS, (short) (-2 * vectors * ProductTable.BIAS));
+    ShortVector odd = even;
+    for (int v = 0; v < vectors; v++) {
+      ShortVector nibbles = shorts(data, from + 64L * v);
+      int entry = entries + 32 * v;
+      ShortVector low = nibbles.and(LOW_NIBBLES);
+      ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+      ByteVector first = ByteVector.fromArray(BYTES, table, entry);
+      ByteVector second = first;
+      if (BYTE_COUNT == 32) {
+        high = high.or((short) 0x1010);
+      } else {
+        second = ByteVector.fromArray(BYTES, table, entry + 16);
+      }
+      ShortVector found = found(low, first);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+      found = found(high, second);
+      even = even.add(found.and(LOW_BYTE));
+      odd = odd.add(found.lanewise(LSHR, 8));
+    }
+    even.intoArray(sums, to);
+    odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
+    for (int i = 0; i < 32; i += SHORT_COUNT) {
+      shorts(data, block + 2L * i).intoArray(sums, to + i);
+    }
+  }
+
+  private static ShortVector shorts(MemorySegment data, long at) {
+    return ShortVector.fromMemorySegment(SHORTS, data, at, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /**
+   * rowSums[r] ← fma(sum, scaleTable[code] · runScale, rowSums[r]), run by run.
+   *
+   * @param runs an even number
+   * @param runScales of the runs, from firstRun on
+   */
+  static void addScaled(
+      short[] sums,
+      int runs,
+      float[] scaleTable,
+      float[] runScales,
+      int firstRun,
+      float[] rowSums) {
+    if (COUNT == 16) {
+      addWholeScaled(sums, runs, scaleTable, runScales, firstRun, rowSums);
+    } else {
+      for (int row = 0; row < TILE_ROWS; row += COUNT) {
+        addPartScaled(sums, runs, scaleTable, runScales, firstRun, row, rowSums);
+      }
+    }
+  }
+
+  /** Where a vector has 16 floats: the whole scale table. */
+  private static void addWholeScaled(
+      short[] sums,
+      int runs,
+      float[] scaleTable,
+      float[] runScales,
+      int firstRun,
+      float[] rowSums) {
+    FloatVector table = FloatVector.fromArray(Lanes.FLOATS, scaleTable, 0);
+    FloatVector s0 = FloatVector.fromArray(Lanes.FLOATS, rowSums, 0);
+    FloatVector s1 = FloatVector.fromArray(Lanes.FLOATS, rowSums, 16);
+    FloatVector s2 = FloatVector.fromArray(Lanes.FLOATS, rowSums, 32);
+    FloatVector s3 = FloatVector.fromArray(Lanes.FLOATS, rowSums, 48);
+    for (int run = 0; run < runs; run++) {
+      int at = run * RUN_SHORTS;
+      IntVector scales = table.mul(runScales[firstRun + run]).reinterpretAsInts();
+      IntVector even = ints(sums, at);
+      IntVector odd = ints(sums, at + ODD_SUMS);
+      IntVector codes = ints(sums, at + CODES).lanewise(LSHR, 16 * (run & 1));
+      s0 = low(even).fma(codes.selectFrom(scales).reinterpretAsFloats(), s0);
+      codes = codes.lanewise(LSHR, 4);
+      s1 = low(odd).fma(codes.selectFrom(scales).reinterpretAsFloats(), s1);
+      codes = codes.lanewise(LSHR, 4);
+      s2 = high(even).fma(codes.selectFrom(scales).reinterpretAsFloats(), s2);
+      codes = codes.lanewise(LSHR, 4);
+      s3 = high(odd).fma(codes.selectFrom(scales).reinterpretAsFloats(), s3);
+    }
+    s0.intoArray(rowSums, 0);
+    s1.intoArray(rowSums, 16);
+    s2.intoArray(rowSums, 32);
+    s3.intoArray(rowSums, 48);
+  }
+
+  /** Of the rows from row on, as many as a vector has lanes. */
+  private static void addPartScaled(
+      short[] sums,
+      int runs,
+      float[] scaleTable,
+      float[] runScales,
+      int firstRun,
+      int row,
+      float[] rowSums) {
+    IntVector t0 = Lanes.part(scaleTable, 0);
+    IntVector t1 = Lanes.part(scaleTable, 1);
+    IntVector t2 = Lanes.part(scaleTable, 2);
+    IntVector t3 = Lanes.part(scaleTable, 3);
+    int quarter = row / 16;
+    int from = 2 * (row % 16) + ODD_SUMS * (quarter % 2);
+    int codesAt = 2 * (row % 16) + CODES;
+    int up = quarter < 2 ? 16 : 0; // what brings the row's half of an int to the top
+    FloatVector sum = FloatVector.fromArray(Lanes.FLOATS, rowSums, row);
+    for (int run = 0; run < runs; run++) {
+      int at = run * RUN_SHORTS;
+      IntVector codes = ints(sums, at + codesAt).lanewise(LSHR, 16 * (run & 1) + 4 * quarter);
+      FloatVector scale = Lanes.lookup(codes, t0, t1, t2, t3).mul(runScales[firstRun + run]);
+      sum = high(ints(sums, at + from).lanewise(LSHL, up)).fma(scale, sum);
+    }
+    sum.intoArray(rowSums, row);
+  }
+
+  private static IntVector ints(short[] from, int at) {
+    return ShortVector.fromArray(SHORTS, from, at).reinterpretAsInts();
+  }
+
+  private static FloatVector low(IntVector pairs) {
+    return (FloatVector) pairs.lanewise(LSHL, 16).lanewise(ASHR, 16).convert(I2F, 0);
+  }
+
+  private static FloatVector high(IntVector pairs) {
+    return (FloatVector) pairs.lanewise(ASHR, 16).convert(I2F, 0);
+  }
+}

@@ -1,0 +1,123 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Products by table: bit for bit the definition, at every vector width. */
+@Tag("vector-width")
+class ProductTableTest {
+  private static final long SEED = 29;
+
+  private final Kernels scalar = new ScalarKernels();
+  private final Kernels vector = new VectorKernels();
+
+  // One run; ragged columns and rows; more runs than are handled at once, with a rest.
+  @ParameterizedTest
+  @CsvSource({
+    "2, 64, 32, 1", "3, 64, 32, 1", "4, 64, 32, 1",
+    "2, 130, 1100, 1", "3, 130, 1100, 1", "4, 130, 1100, 1",
+    "2, 7, 45, 64", "3, 7, 45, 64", "4, 7, 45, 64"
+  })
+  void vectorEqualsScalarToTheBit(int bits, int rows, int cols, int factorRows) {
+    Matrix.Packed w = matrix(bits, rows, cols, factorRows);
+    int xOffset = 3;
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), xOffset + cols);
+    Arrays.fill(x, xOffset, xOffset + Math.min(16, cols), 0); // a run without anything
+    ProductTable expected = new ProductTable();
+    ProductTable actual = new ProductTable();
+    scalar.multiplyLevels(w, x, xOffset, expected);
+    vector.multiplyLevels(w, x, xOffset, actual);
+    assertArrayEquals(expected.scales(), actual.scales());
+    assertArrayEquals(expected.entries(), actual.entries());
+    int tiles = Math.ceilDiv(rows, 64);
+    float[] y = new float[5 + rows + 4];
+    float[] fast = new float[y.length];
+    scalar.gemv(w, 0, tiles, expected, y, 5);
+    vector.gemv(w, 0, tiles, actual, fast, 5);
+    assertArrayEquals(y, fast);
+    assertEquals(0, fast[4]);
+    assertEquals(0, fast[5 + rows]);
+  }
+
+  /**
+   * Rounding errors of units are independent and uniform: variance scale²/12 for each unit. Five
+   * standard deviations hold for all rows of this seed; a wrong entry or level is far outside.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 4})
+  void productsAreThoseOfTheVectorUpToRounding(int bits) {
+    int rows = 128;
+    int cols = 512;
+    Matrix.Packed w = matrix(bits, rows, cols, 1);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), cols);
+    ProductTable table = new ProductTable();
+    vector.multiplyLevels(w, x, 0, table);
+    float[] actual = new float[rows];
+    vector.gemv(w, 0, 2, table, actual, 0);
+    float[] expected = new float[rows];
+    scalar.gemv(w, 0, 2, x, 0, expected, 0);
+    for (int row = 0; row < rows; row++) {
+      double variance = 0;
+      for (int run = 0; run < table.runs(); run++) {
+        double scale = w.scaleTable()[TilePacking.scaleCode(w, row, run)] * table.scales()[run];
+        variance += scale * scale * table.unitsPerRun() / 12;
+      }
+      double factor = TilePacking.factor(w.layout(), w.data(), row);
+      assertEquals(expected[row], actual[row], 5 * factor * Math.sqrt(variance), "row " + row);
+      assertTrue(expected[row] != actual[row], "nothing was rounded");
+    }
+  }
+
+  @Test
+  void aTableServesOtherVectorsAndMatricesOneAfterTheOther() {
+    ProductTable table = new ProductTable();
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 2048);
+    for (int bits : new int[] {3, 2, 4, 3}) {
+      int cols = 512 * bits;
+      Matrix.Packed w = matrix(bits, 64, cols, 1);
+      vector.multiplyLevels(w, x, 0, table);
+      float[] again = new float[64];
+      vector.gemv(w, 0, 1, table, again, 0);
+      ProductTable fresh = new ProductTable();
+      vector.multiplyLevels(w, x, 0, fresh);
+      float[] first = new float[64];
+      vector.gemv(w, 0, 1, fresh, first, 0);
+      assertArrayEquals(first, again);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {1e-38f, 1e38f, Float.NaN, Float.POSITIVE_INFINITY})
+  void extremeValuesDoNotPassUnseen(float value) {
+    Matrix.Packed w = matrix(3, 64, 32, 1);
+    float[] x = new float[32];
+    x[5] = value;
+    ProductTable table = new ProductTable();
+    vector.multiplyLevels(w, x, 0, table);
+    float[] y = new float[64];
+    vector.gemv(w, 0, 1, table, y, 0);
+    if (Math.abs(value) < 1) {
+      assertArrayEquals(new float[64], y); // too small for a scale: as if 0
+    } else if (value == 1e38f) {
+      assertTrue(y[0] != 0 && Float.isFinite(y[0]));
+    } else {
+      assertFalse(Float.isFinite(y[0]));
+    }
+  }
+
+  private static Matrix.Packed matrix(int bits, int rows, int cols, int factorRows) {
+    TileLayout layout =
+        new TileLayout(rows, cols, bits, TileLayout.Scales.U4, 16, false, factorRows);
+    return TestMatrices.packed(layout, SEED);
+  }
+}
