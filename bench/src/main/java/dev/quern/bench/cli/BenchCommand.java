@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       CacheCommand.class,
       KernelsCommand.class,
       ShadowChartsCommand.class,
+      SmokeCommand.class,
       StreamingCommand.class
     },
     description = {
@@ -51,8 +52,8 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  @ArgGroup(multiplicity = "1")
-  private Subject subject;
+  /** Required, but not of subcommands. */
+  @ArgGroup private Subject subject;
 
   /** One of two. */
   static final class Subject {
@@ -167,6 +168,10 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    if (subject == null) {
+      throw new ParameterException(
+          spec.commandLine(), "nothing to measure: name --like MODEL or --model PATH");
+    }
     int workers = threads.orElseGet(() -> Runtime.getRuntime().availableProcessors());
     List<SpeedTest> tests;
     try {

@@ -1,20 +1,11 @@
 package dev.quern.bench.jmh;
 
-import dev.quern.kernels.Kernels;
-import dev.quern.kernels.Matrix;
-import dev.quern.quant.CounterRandom;
-import dev.quern.quant.FittedCodebook;
-import dev.quern.quant.QuantScheme;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
@@ -24,63 +15,44 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The decode kernel on the shapes of an expert of Qwen3-30B-A3B, one thread, matrix in cache:
- * weights per nanosecond.
+ * Decode: a matrix times one vector, out of cache: as many matrices as fill 128 MB take turns.
+ * Everything that decoding does with a matrix is included, but for the rotation of its input.
  */
-@State(Scope.Thread)
-@BenchmarkMode(Mode.Throughput)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
 @Warmup(iterations = 3, time = 1)
 @Measurement(iterations = 5, time = 1)
 @Fork(2)
 public class GemvBenchmark {
-  private static final int ROWS = 768;
-  private static final int COLS = 2048;
+  private static final long OUT_OF_CACHE_BYTES = 128_000_000;
 
-  /** 16 is BF16; 2 to 4 the default scheme. */
-  @Param({"2", "3", "4", "16"})
+  /** 2 to 4: the default scheme; 8: signed codes; 16: BF16. */
+  @Param({"2", "3", "4", "8", "16"})
   private int bits;
 
-  private Arena arena;
-  private Matrix.InPlace matrix;
-  private int tiles;
-  private final float[] x = new float[COLS];
-  private final float[] y = new float[ROWS];
-  private final Kernels kernels = Kernels.best();
+  /** Rows x columns: what Qwen3-30B-A3B, Kimi K2, Mixtral and gpt-oss have. */
+  @Param({"768x2048", "2048x768", "7168x2048", "4096x14336", "2880x2880"})
+  private String shape;
+
+  @Param("1")
+  private int threads;
+
+  private Products products;
 
   @Setup
   public void fill() {
-    arena = Arena.ofConfined();
-    long key = CounterRandom.key(1, bits);
-    for (int i = 0; i < COLS; i++) {
-      x[i] = (float) CounterRandom.gaussian(key, i);
-    }
-    boolean dense = bits == Short.SIZE;
-    QuantScheme scheme = dense ? null : QuantScheme.turbo(bits);
-    long bytes = dense ? (long) ROWS * COLS * Short.BYTES : scheme.bytes(ROWS, COLS);
-    MemorySegment data = arena.allocate(bytes, 64);
-    for (long i = 0; i + Long.BYTES <= bytes; i += Long.BYTES) {
-      // Exponents of BF16 and f16 kept below the top: any other bits are a valid matrix.
-      data.set(ValueLayout.JAVA_LONG, i, CounterRandom.word(key, i) & 0xBFFFBFFFBFFFBFFFL);
-    }
-    if (dense) {
-      matrix = new Matrix.Dense(Matrix.Element.BF16, ROWS, COLS, data);
-    } else {
-      FittedCodebook fitted = FittedCodebook.ofBits(bits);
-      matrix = new Matrix.Packed(scheme.layout(ROWS, COLS), data, fitted.levels(), fitted.scales());
-    }
-    tiles = ROWS / 64;
+    MatrixSize size = MatrixSize.parse(shape);
+    products = new Products(bits, size.rows(), size.cols(), 1, threads, OUT_OF_CACHE_BYTES);
   }
 
   @TearDown
   public void release() {
-    arena.close();
+    products.close();
   }
 
   @Benchmark
-  @OperationsPerInvocation(ROWS * COLS)
   public float[] gemv() {
-    kernels.gemv(matrix, 0, tiles, x, 0, y, 0);
-    return y;
+    return products.multiply();
   }
 }

@@ -53,15 +53,29 @@ public final class MultiplyAddPeak {
           throw new IllegalStateException("multiply-adds gave " + result);
         }
       }
-      return 2.0 * CHAINS * STEPS * results.length / best;
+      return threads * operations() / best;
     }
   }
 
-  /** All values tend to 2: x ← x / 2 + 1. */
-  private static void chains(float[] results, int at) {
-    FloatVector half = FloatVector.broadcast(FLOATS, 0.5f);
-    FloatVector one = FloatVector.broadcast(FLOATS, 1);
-    FloatVector a = FloatVector.broadcast(FLOATS, results[at]);
+  /** Operations of {@link #chains}. */
+  public static double operations() {
+    return 2.0 * CHAINS * STEPS * FLOATS.length();
+  }
+
+  /** Floats that {@link #chains} reads and writes. */
+  public static int floats() {
+    return FLOATS.length();
+  }
+
+  /**
+   * Sums of products: the compiler keeps what is added to in its register.
+   *
+   * @param results where the sums are kept, in [at, at + floats)
+   */
+  public static void chains(float[] results, int at) {
+    FloatVector x = FloatVector.broadcast(FLOATS, 0.5f);
+    FloatVector y = FloatVector.broadcast(FLOATS, 0x1p-20f);
+    FloatVector a = FloatVector.zero(FLOATS);
     FloatVector b = a.add(1);
     FloatVector c = a.add(2);
     FloatVector d = a.add(3);
@@ -74,18 +88,18 @@ public final class MultiplyAddPeak {
     FloatVector k = a.add(10);
     FloatVector l = a.add(11);
     for (int step = 0; step < STEPS; step++) {
-      a = a.fma(half, one);
-      b = b.fma(half, one);
-      c = c.fma(half, one);
-      d = d.fma(half, one);
-      e = e.fma(half, one);
-      f = f.fma(half, one);
-      g = g.fma(half, one);
-      h = h.fma(half, one);
-      i = i.fma(half, one);
-      j = j.fma(half, one);
-      k = k.fma(half, one);
-      l = l.fma(half, one);
+      a = x.fma(y, a);
+      b = x.fma(y, b);
+      c = x.fma(y, c);
+      d = x.fma(y, d);
+      e = x.fma(y, e);
+      f = x.fma(y, f);
+      g = x.fma(y, g);
+      h = x.fma(y, h);
+      i = x.fma(y, i);
+      j = x.fma(y, j);
+      k = x.fma(y, k);
+      l = x.fma(y, l);
     }
     a = a.add(b).add(c).add(d).add(e).add(f);
     a.add(g).add(h).add(i).add(j).add(k).add(l).intoArray(results, at);

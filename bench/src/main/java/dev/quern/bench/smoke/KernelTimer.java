@@ -1,0 +1,49 @@
+package dev.quern.bench.smoke;
+
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+
+/**
+ * The best rate of a kernel, by the time this thread ran on a processor: whoever else is busy on
+ * the machine takes nothing from it but caches.
+ */
+final class KernelTimer {
+  /** Long enough for the clock, short enough to be repeated often. */
+  private static final long SAMPLE_NANOS = 5_000_000;
+
+  private static final double FASTER = 1.03;
+  private static final long SETTLED_NANOS = 100_000_000;
+
+  private final ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+
+  /** Work per second when it has not become faster for a tenth of a second, or time is up. */
+  double rate(KernelCase kernel, long maxNanos) {
+    long start = now();
+    long lastGain = start;
+    double best = 0;
+    int calls = 1;
+    while (now() - lastGain < SETTLED_NANOS && now() - start < maxNanos) {
+      long from = now();
+      for (int i = 0; i < calls; i++) {
+        kernel.call().run();
+      }
+      long nanos = Math.max(1, now() - from);
+      double rate = calls * kernel.work() / nanos * 1e9;
+      if (rate > FASTER * best) {
+        lastGain = now();
+      }
+      best = Math.max(best, rate);
+      if (nanos < SAMPLE_NANOS) {
+        calls = (int) Math.min(1 << 20, 1 + calls * Math.clamp(SAMPLE_NANOS / nanos, 1, 10));
+      }
+    }
+    return best;
+  }
+
+  /** Some systems do not count per thread: there the clock on the wall must do. */
+  private long now() {
+    return threads.isCurrentThreadCpuTimeSupported()
+        ? threads.getCurrentThreadCpuTime()
+        : System.nanoTime();
+  }
+}

@@ -1,0 +1,196 @@
+package dev.quern.bench.smoke;
+
+import dev.quern.bench.jmh.DecodeAttention;
+import dev.quern.bench.jmh.MultiplyAddPeak;
+import dev.quern.bench.jmh.Products;
+import dev.quern.kernels.Kernels;
+import dev.quern.quant.CounterRandom;
+import dev.quern.quant.Rotation;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * Whether kernels are compiled as they should be. Correct vector code can become ten to three
+ * hundred times slower when the compiler gives up on a method; no other test sees that. Kernels are
+ * compared with their siblings and with plain multiply-adds in the same JVM, so the limits hold on
+ * any machine, and they are wide: only the cliff lies beyond.
+ */
+public final class SpeedSmoke implements AutoCloseable {
+  private static final String PEAK = "multiply-add in registers";
+  private static final String SCALE = "scale";
+  private static final int ROWS = 256;
+  private static final int COLS = 1024;
+  private static final int PANEL_VECTORS = 64;
+  private static final int VALUES = 4096;
+  private static final int ROTATED = 2048;
+  private static final int CONTEXT = 512;
+
+  private static final long PATIENCE_NANOS = 800_000_000;
+
+  /** What is too slow gets so long before it fails: compilers are late on busy machines. */
+  private static final long MORE_PATIENCE_NANOS = 4_000_000_000L;
+
+  /** How far kernels of the same kind may be apart. */
+  private static final double SIBLINGS = 6;
+
+  /** Bound to a kernel that it is compared with. */
+  private record Limit(KernelCase kernel, String reference, double factor) {}
+
+  private final Kernels kernels = Kernels.best();
+  private final KernelTimer timer = new KernelTimer();
+  private final List<Products> products = new ArrayList<>();
+  private final List<Limit> limits = new ArrayList<>();
+  private final List<String> siblings = new ArrayList<>();
+  private final Map<String, KernelCase> references = new LinkedHashMap<>();
+  private final Map<String, Double> rates = new LinkedHashMap<>();
+
+  public SpeedSmoke() {
+    float[] chains = new float[MultiplyAddPeak.floats()];
+    reference(
+        new KernelCase(
+            PEAK,
+            MultiplyAddPeak.operations(),
+            "operations",
+            () -> MultiplyAddPeak.chains(chains, 0)));
+    float[] values = random(VALUES);
+    reference(new KernelCase(SCALE, VALUES, "values", () -> kernels.scale(1, values, 0, VALUES)));
+
+    for (int bits : new int[] {2, 3, 4}) {
+      KernelCase gemv = product("gemv, %d bits".formatted(bits), bits, 1);
+      siblings.add(gemv.name());
+      limits.add(new Limit(gemv, PEAK, 16));
+      limits.add(
+          new Limit(product("panel, %d bits".formatted(bits), bits, PANEL_VECTORS), PEAK, 8));
+    }
+    limits.add(new Limit(product("gemv, 8 bits", Byte.SIZE, 1), PEAK, 32));
+    limits.add(new Limit(product("gemv, BF16", Short.SIZE, 1), PEAK, 32));
+    limits.add(new Limit(product("gemv, F32", Float.SIZE, 1), PEAK, 32));
+    limits.add(new Limit(product("panel, BF16", Short.SIZE, PANEL_VECTORS), PEAK, 8));
+    addVectorLoops();
+  }
+
+  private void addVectorLoops() {
+    DecodeAttention attention = new DecodeAttention(CONTEXT);
+    limits.add(
+        new Limit(
+            new KernelCase(
+                "attention", DecodeAttention.operations(CONTEXT), "operations", attention::attend),
+            PEAK,
+            24));
+    Rotation rotation = Rotation.hadamard(0, 0, Rotation.Input.MLP, ROTATED);
+    float[] rotated = random(ROTATED);
+    limits.add(
+        new Limit(
+            new KernelCase("rotation", ROTATED, "values", () -> rotation.apply(rotated, 0)),
+            SCALE,
+            150));
+    float[] x = random(VALUES);
+    float[] gate = random(VALUES);
+    float[] out = new float[VALUES];
+    limits.add(
+        new Limit(
+            new KernelCase("softmax", VALUES, "values", () -> kernels.softmax(x, 0, VALUES)),
+            SCALE,
+            150));
+    limits.add(
+        new Limit(
+            new KernelCase(
+                "rmsNorm", VALUES, "values", () -> kernels.rmsNorm(x, 0, gate, 1, out, 0, VALUES)),
+            SCALE,
+            30));
+    limits.add(
+        new Limit(
+            new KernelCase(
+                "swiGlu", VALUES, "values", () -> kernels.swiGlu(out, 0, gate, 0, VALUES)),
+            SCALE,
+            150));
+  }
+
+  private void reference(KernelCase kernel) {
+    references.put(kernel.name(), kernel);
+  }
+
+  private KernelCase product(String name, int bits, int vectors) {
+    Products product = new Products(bits, ROWS, COLS, vectors, 1, 1);
+    products.add(product);
+    return new KernelCase(name, 2.0 * product.weights() * vectors, "operations", product::multiply);
+  }
+
+  private static float[] random(int n) {
+    long key = CounterRandom.key(3, n);
+    float[] x = new float[n];
+    for (int i = 0; i < n; i++) {
+      x[i] = (float) CounterRandom.uniform(key, i);
+    }
+    return x;
+  }
+
+  /**
+   * Times all kernels.
+   *
+   * @param lines told a line per kernel
+   * @return the first kernel that is too slow, and how slow; empty if none is
+   */
+  public Optional<String> run(Consumer<String> lines) {
+    for (KernelCase reference : references.values()) {
+      rates.put(reference.name(), timer.rate(reference, PATIENCE_NANOS));
+      lines.accept("%-28s %s".formatted(reference.name(), describe(reference)));
+    }
+    Optional<String> slow = Optional.empty();
+    for (Limit limit : limits) {
+      Optional<String> found = check(limit, lines);
+      slow = slow.or(() -> found);
+    }
+    return slow.or(this::slowSibling);
+  }
+
+  /** One of those that do the same with other bits, if it is far behind the best of them. */
+  private Optional<String> slowSibling() {
+    String best = Collections.max(siblings, Comparator.comparing(rates::get));
+    return siblings.stream()
+        .filter(name -> rates.get(name) < rates.get(best) / SIBLINGS)
+        .findFirst()
+        .map(name ->
+            "kernel '%s' is %.1f times slower than '%s', expected at most %.0f. Has the compiler given up on it?"
+                .formatted(name, rates.get(best) / rates.get(name), best, SIBLINGS));
+  }
+
+  private Optional<String> check(Limit limit, Consumer<String> lines) {
+    KernelCase kernel = limit.kernel();
+    double least = rates.get(limit.reference()) / limit.factor();
+    double rate = timer.rate(kernel, PATIENCE_NANOS);
+    if (rate < least) {
+      rate = Math.max(rate, timer.rate(kernel, MORE_PATIENCE_NANOS));
+    }
+    rates.put(kernel.name(), rate);
+    String line =
+        "%-28s %s, at least %s (1/%.0f of %s)"
+            .formatted(
+                kernel.name(),
+                kernel.describe(rate),
+                kernel.describe(least),
+                limit.factor(),
+                limit.reference());
+    lines.accept(line);
+    return rate < least
+        ? Optional.of(
+            "kernel '%s' is too slow: %s, expected at least %s. Has the compiler given up on it?"
+                .formatted(kernel.name(), kernel.describe(rate), kernel.describe(least)))
+        : Optional.empty();
+  }
+
+  private String describe(KernelCase kernel) {
+    return kernel.describe(rates.get(kernel.name()));
+  }
+
+  @Override
+  public void close() {
+    products.forEach(Products::close);
+  }
+}
