@@ -1,5 +1,6 @@
 package dev.quern.bench.jmh;
 
+import dev.quern.kernels.Activations;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -42,7 +43,7 @@ public class GemmBenchmark {
   @Setup
   public void fill() {
     MatrixSize size = MatrixSize.parse(shape);
-    products = new Products(bits, size.rows(), size.cols(), vectors, threads, 1);
+    products = new Products(bits, size.rows(), size.cols(), vectors, Activations.INT, threads, 1);
   }
 
   @TearDown

@@ -1,5 +1,6 @@
 package dev.quern.bench.jmh;
 
+import dev.quern.kernels.Activations;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -35,6 +36,10 @@ public class GemvBenchmark {
   @Param({"768x2048", "2048x768", "7168x2048", "4096x14336", "2880x2880"})
   private String shape;
 
+  /** Of 2 to 4 bits. */
+  @Param({"INT", "F32"})
+  private Activations activations;
+
   @Param("1")
   private int threads;
 
@@ -43,7 +48,8 @@ public class GemvBenchmark {
   @Setup
   public void fill() {
     MatrixSize size = MatrixSize.parse(shape);
-    products = new Products(bits, size.rows(), size.cols(), 1, threads, OUT_OF_CACHE_BYTES);
+    products =
+        new Products(bits, size.rows(), size.cols(), 1, activations, threads, OUT_OF_CACHE_BYTES);
   }
 
   @TearDown

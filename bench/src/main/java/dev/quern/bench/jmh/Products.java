@@ -1,6 +1,7 @@
 package dev.quern.bench.jmh;
 
 import dev.quern.converter.quantize.Tables;
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.Matrix;
@@ -38,10 +39,12 @@ public final class Products implements AutoCloseable {
   /**
    * @param bits 2, 3 or 4: the default scheme; 8: signed codes with f16 scales; 16: BF16; 32: F32
    * @param vectors multiplied at once
+   * @param activations what small batches are multiplied as
    * @param threads at least 1; the calling thread is one of them
    * @param bytes that all matrices together have at least; 1 for a single matrix
    */
-  public Products(int bits, int rows, int cols, int vectors, int threads, long bytes) {
+  public Products(
+      int bits, int rows, int cols, int vectors, Activations activations, int threads, long bytes) {
     this.rows = rows;
     this.cols = cols;
     this.vectors = vectors;
@@ -57,7 +60,7 @@ public final class Products implements AutoCloseable {
       matrices.add(matrix);
       all += matrix.bytes();
     }
-    matMul = MatMul.create(Kernels.best(), threads);
+    matMul = MatMul.create(Kernels.best(), threads, activations);
   }
 
   private Matrix matrix(int bits, long key) {

@@ -3,14 +3,17 @@ package dev.quern.bench.smoke;
 import dev.quern.bench.jmh.DecodeAttention;
 import dev.quern.bench.jmh.MultiplyAddPeak;
 import dev.quern.bench.jmh.Products;
+import dev.quern.kernels.Activations;
 import dev.quern.kernels.Kernels;
 import dev.quern.quant.CounterRandom;
 import dev.quern.quant.Rotation;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -46,7 +49,7 @@ public final class SpeedSmoke implements AutoCloseable {
   private final KernelTimer timer = new KernelTimer();
   private final List<Products> products = new ArrayList<>();
   private final List<Limit> limits = new ArrayList<>();
-  private final List<String> siblings = new ArrayList<>();
+  private final Map<Activations, List<String>> siblings = new EnumMap<>(Activations.class);
   private final Map<String, KernelCase> references = new LinkedHashMap<>();
   private final Map<String, Double> rates = new LinkedHashMap<>();
 
@@ -61,18 +64,32 @@ public final class SpeedSmoke implements AutoCloseable {
     float[] values = random(VALUES);
     reference(new KernelCase(SCALE, VALUES, "values", () -> kernels.scale(1, values, 0, VALUES)));
 
-    for (int bits : new int[] {2, 3, 4}) {
-      KernelCase gemv = product("gemv, %d bits".formatted(bits), bits, 1);
-      siblings.add(gemv.name());
-      limits.add(new Limit(gemv, PEAK, 16));
-      limits.add(
-          new Limit(product("panel, %d bits".formatted(bits), bits, PANEL_VECTORS), PEAK, 8));
-    }
-    limits.add(new Limit(product("gemv, 8 bits", Byte.SIZE, 1), PEAK, 32));
-    limits.add(new Limit(product("gemv, BF16", Short.SIZE, 1), PEAK, 32));
-    limits.add(new Limit(product("gemv, F32", Float.SIZE, 1), PEAK, 32));
-    limits.add(new Limit(product("panel, BF16", Short.SIZE, PANEL_VECTORS), PEAK, 8));
+    addProducts();
     addVectorLoops();
+  }
+
+  private void addProducts() {
+    for (int bits : new int[] {2, 3, 4}) {
+      for (Activations activations : Activations.values()) {
+        String name = "gemv, %d bits, %s".formatted(bits, lowerCase(activations));
+        KernelCase gemv = product(name, bits, 1, activations);
+        siblings.computeIfAbsent(activations, a -> new ArrayList<>()).add(name);
+        limits.add(new Limit(gemv, PEAK, 16));
+      }
+      add("panel, %d bits".formatted(bits), bits, PANEL_VECTORS, 8);
+    }
+    add("gemv, 8 bits", Byte.SIZE, 1, 32);
+    add("gemv, BF16", Short.SIZE, 1, 32);
+    add("gemv, F32", Float.SIZE, 1, 32);
+    add("panel, BF16", Short.SIZE, PANEL_VECTORS, 8);
+  }
+
+  private static String lowerCase(Activations activations) {
+    return activations.name().toLowerCase(Locale.ROOT);
+  }
+
+  private void add(String name, int bits, int vectors, double factor) {
+    limits.add(new Limit(product(name, bits, vectors, Activations.INT), PEAK, factor));
   }
 
   private void addVectorLoops() {
@@ -116,8 +133,8 @@ public final class SpeedSmoke implements AutoCloseable {
     references.put(kernel.name(), kernel);
   }
 
-  private KernelCase product(String name, int bits, int vectors) {
-    Products product = new Products(bits, ROWS, COLS, vectors, 1, 1);
+  private KernelCase product(String name, int bits, int vectors, Activations activations) {
+    Products product = new Products(bits, ROWS, COLS, vectors, activations, 1, 1);
     products.add(product);
     return new KernelCase(name, 2.0 * product.weights() * vectors, "operations", product::multiply);
   }
@@ -147,13 +164,16 @@ public final class SpeedSmoke implements AutoCloseable {
       Optional<String> found = check(limit, lines);
       slow = slow.or(() -> found);
     }
-    return slow.or(this::slowSibling);
+    for (List<String> some : siblings.values()) {
+      slow = slow.or(() -> slowSibling(some));
+    }
+    return slow;
   }
 
   /** One of those that do the same with other bits, if it is far behind the best of them. */
-  private Optional<String> slowSibling() {
-    String best = Collections.max(siblings, Comparator.comparing(rates::get));
-    return siblings.stream()
+  private Optional<String> slowSibling(List<String> some) {
+    String best = Collections.max(some, Comparator.comparing(rates::get));
+    return some.stream()
         .filter(name -> rates.get(name) < rates.get(best) / SIBLINGS)
         .findFirst()
         .map(name ->
