@@ -4,7 +4,6 @@ import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.format.RawTensor;
 import dev.quern.format.SafetensorsFolder;
-import dev.quern.format.TensorFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Iterator;
@@ -26,35 +25,29 @@ final class HuggingFaceModel {
   static ModelSource open(Path path) throws IOException {
     Path configFile = path.resolve(ModelSource.CONFIG_NAME);
     JsonNode root = Json.read(configFile, HuggingFaceConfig.MAX_FILE_BYTES);
-    HuggingFaceConfig.of(configFile, root); // refused before any weights are opened
+    ModelConfig config = HuggingFaceConfig.of(configFile, root);
+    Architecture family = Architecture.ofModelType(config.modelType(), configFile.toString());
+    JsonKeys quantization = quantization(configFile, root);
     SafetensorsFolder files = SafetensorsFolder.open(path);
     try {
-      return of(path, root, files);
+      Map<String, RawTensor> tensors = files.rawTensors();
+      StoredEncodings encodings =
+          new StoredEncodings(tensors, fileName(tensors), fp8(quantization));
+      TensorResolver resolver = new TensorResolver(path, config, family::huggingFace, encodings);
+      Iterator<TensorKey> keys = config.tensorKeys().iterator();
+      while (keys.hasNext()) {
+        resolver.resolve(keys.next());
+      }
+      return new ModelSource.Unconverted(
+          path,
+          config,
+          files,
+          resolver,
+          LeftAside.of(resolver.unused(), config.numLayers(), config.modelType()));
     } catch (Throwable e) {
       files.close();
       throw e;
     }
-  }
-
-  /** Tensors as a folder would hold them, wherever they come from. */
-  static ModelSource of(Path path, JsonNode root, TensorFiles files) throws FormatException {
-    Path configFile = path.resolve(ModelSource.CONFIG_NAME);
-    ModelConfig config = HuggingFaceConfig.of(configFile, root);
-    Architecture family = Architecture.ofModelType(config.modelType(), configFile.toString());
-    JsonKeys quantization = quantization(configFile, root);
-    Map<String, RawTensor> tensors = files.rawTensors();
-    StoredEncodings encodings = new StoredEncodings(tensors, fileName(tensors), fp8(quantization));
-    TensorResolver resolver = new TensorResolver(path, config, family::huggingFace, encodings);
-    Iterator<TensorKey> keys = config.tensorKeys().iterator();
-    while (keys.hasNext()) {
-      resolver.resolve(keys.next());
-    }
-    return new ModelSource.Unconverted(
-        path,
-        config,
-        files,
-        resolver,
-        LeftAside.of(resolver.unused(), config.numLayers(), config.modelType()));
   }
 
   /** What is said of weights in F8_E4M3; the families' own files have blocks of 128 × 128. */

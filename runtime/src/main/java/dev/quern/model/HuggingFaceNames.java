@@ -9,15 +9,25 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Names that most families of Hugging Face's transformers share. */
-final class HuggingFaceNames {
+public final class HuggingFaceNames {
   private static final String LAYER = "model.layers.{layer}.";
 
   /** Per role, in the order to try: newer versions stack and fuse the experts of a layer. */
   static final Map<TensorRole, List<TensorPattern>> COMMON = common();
 
   private HuggingFaceNames() {}
+
+  /** The tensor's usual name, if most families have it as a tensor of its own. */
+  public static Optional<String> of(TensorKey key) {
+    return COMMON.getOrDefault(key.role(), List.of()).stream()
+        .limit(1)
+        .filter(pattern -> pattern.slice() == WHOLE)
+        .map(pattern -> pattern.name(key))
+        .findFirst();
+  }
 
   private static Map<TensorRole, List<TensorPattern>> common() {
     Map<TensorRole, List<TensorPattern>> names = new EnumMap<>(TensorRole.class);

@@ -25,7 +25,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import tools.jackson.databind.JsonNode;
 
 /**
  * A model on disk, as everybody reads it: a Hugging Face folder, a GGUF file or a pack. Opening
@@ -217,19 +216,6 @@ public sealed interface ModelSource extends AutoCloseable {
     throw new FormatException(
         "%s: neither %s nor %s here%s"
             .formatted(path, CONFIG_NAME, PackManifest.NAME, adviceFor(path)));
-  }
-
-  /**
-   * A model whose tensors have the names and shapes of a Hugging Face folder and are not in one:
-   * made when they are asked for.
-   *
-   * @param path for messages
-   * @param config what {@code config.json} would hold
-   * @param files closed with the source
-   * @throws FormatException as {@link #open}
-   */
-  static ModelSource of(Path path, JsonNode config, TensorFiles files) throws FormatException {
-    return HuggingFaceModel.of(path, config, files);
   }
 
   private static String adviceFor(Path path) throws IOException {

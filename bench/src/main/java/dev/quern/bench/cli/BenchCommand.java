@@ -1,6 +1,8 @@
 package dev.quern.bench.cli;
 
 import dev.quern.bench.jmh.MultiplyAddPeak;
+import dev.quern.bench.peers.PeerFiles;
+import dev.quern.bench.peers.PeerReport;
 import dev.quern.bench.quality.Perplexity;
 import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.report.Machine;
@@ -25,6 +27,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -153,6 +156,8 @@ public final class BenchCommand implements Callable<Integer> {
       description = "where synthetic weights are kept (quern/bench in the user's cache)")
   private Optional<Path> work;
 
+  @Mixin private PeerOptions peers;
+
   @Option(
       names = {"-o", "--output"},
       paramLabel = "md|csv|json",
@@ -179,6 +184,7 @@ public final class BenchCommand implements Callable<Integer> {
       checkPositive("--threads", workers);
       checkPositive("--repetitions", repetitions);
       checkPositive("--windows", windows);
+      peers.check(subject.like != null);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
@@ -205,6 +211,15 @@ public final class BenchCommand implements Callable<Integer> {
       report.write(out.get());
     }
     spec.commandLine().getOut().print(report.render(format));
+    if (peers.any()) {
+      PeerReport comparison = new PeerReport(records);
+      if (out.isPresent()) {
+        comparison.write(out.get());
+      }
+      if (format == SpeedReport.Format.MD) {
+        spec.commandLine().getOut().print("\n" + comparison.markdown());
+      }
+    }
     spec.commandLine().getOut().flush();
     return 0;
   }
@@ -226,6 +241,7 @@ public final class BenchCommand implements Callable<Integer> {
       for (Path path : subject.models) {
         engines.add(openModel(path, workers));
       }
+      peers.open(List.of(), engines, workers);
       return;
     }
     PublishedModel like;
@@ -241,7 +257,10 @@ public final class BenchCommand implements Callable<Integer> {
     String name =
         "%s, %d layers, vocabulary %d"
             .formatted(like.label(), config.numLayers(), config.vocabSize());
-    PackCache cache = new PackCache(work.orElseGet(PackCache::defaultFolder), this::tell);
+    Path kept = work.orElseGet(PackCache::defaultFolder);
+    List<Path> made =
+        peers.made(new PeerFiles(kept, SEED, this::tell), like, some, vocabulary, workers);
+    PackCache cache = new PackCache(kept, this::tell);
     for (int width : bits) {
       Path pack = cache.pack(like, some, vocabulary, width);
       String stored = width == Short.SIZE ? "BF16" : "turbo %d bits".formatted(width);
@@ -252,6 +271,7 @@ public final class BenchCommand implements Callable<Integer> {
               workers,
               SEED));
     }
+    peers.open(made, engines, workers);
   }
 
   private SpeedEngine openModel(Path path, int workers) throws IOException {

@@ -1,6 +1,8 @@
 package dev.quern.bench.cli;
 
 import dev.quern.bench.synth.GgufExport;
+import dev.quern.bench.synth.PublishedModel;
+import dev.quern.bench.synth.RandomModel;
 import dev.quern.bench.synth.SyntheticModel;
 import dev.quern.bench.synth.SyntheticShape;
 import dev.quern.bench.synth.WidenedModel;
@@ -11,6 +13,8 @@ import dev.quern.model.ModelSource;
 import dev.quern.model.TokenMixer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.function.LongConsumer;
 import picocli.CommandLine.ArgGroup;
@@ -40,7 +44,9 @@ public final class SynthCommand implements Callable<Integer> {
     @Option(
         names = "--like",
         paramLabel = "MODEL",
-        description = "whose shapes: qwen3-30b-a3b or qwen3-235b-a22b")
+        description = {
+          "whose shapes: qwen3-30b-a3b or qwen3-235b-a22b; in GGUF also the others of quern bench"
+        })
     private String like;
 
     @Option(
@@ -152,23 +158,43 @@ public final class SynthCommand implements Callable<Integer> {
   }
 
   private void random() throws IOException {
-    SyntheticShape shape;
     try {
-      shape = SyntheticShape.named(kind.like).withVocabSize(vocabSize);
-      shape = layers == null ? shape : shape.withLayers(layers);
-      shape = experts == null ? shape : shape.withExperts(experts);
+      switch (format) {
+        case FOLDER -> {
+          SyntheticShape shape = shape();
+          SyntheticModel model = new SyntheticModel(shape, seed);
+          write(model.bytes(), describe(shape), progress -> model.write(out, progress));
+        }
+        case GGUF -> {
+          boolean folders = SyntheticShape.names().contains(kind.like.toLowerCase(Locale.ROOT));
+          GgufExport gguf = folders ? new SyntheticModel(shape(), seed).gguf(type.type) : gguf();
+          write(gguf.bytes(), kind.like, progress -> gguf.write(out, progress));
+        }
+      }
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
-    SyntheticModel model = new SyntheticModel(shape, seed);
-    String what = "%s, %d layers".formatted(shape.name(), shape.layers());
-    switch (format) {
-      case FOLDER -> write(model.bytes(), what, progress -> model.write(out, progress));
-      case GGUF -> {
-        GgufExport gguf = model.gguf(out, type.type);
-        write(gguf.bytes(), what, progress -> gguf.write(out, progress));
-      }
+  }
+
+  private SyntheticShape shape() {
+    SyntheticShape shape = SyntheticShape.named(kind.like).withVocabSize(vocabSize);
+    shape = layers == null ? shape : shape.withLayers(layers);
+    return experts == null ? shape : shape.withExperts(experts);
+  }
+
+  private static String describe(SyntheticShape shape) {
+    return "%s, %d layers".formatted(shape.name(), shape.layers());
+  }
+
+  /** Of a model that no folder is written of. */
+  private GgufExport gguf() throws IOException {
+    PublishedModel model = PublishedModel.named(kind.like);
+    if (experts != null) {
+      throw new IllegalArgumentException("--experts: only with " + SyntheticShape.names());
     }
+    OptionalInt some = layers == null ? OptionalInt.empty() : OptionalInt.of(layers);
+    ModelConfig config = model.config(some, OptionalInt.of(vocabSize));
+    return new RandomModel(config, seed).gguf(model.label(), type.type);
   }
 
   private void widen() throws IOException {

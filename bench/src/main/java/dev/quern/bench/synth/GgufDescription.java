@@ -6,14 +6,12 @@ import dev.quern.format.gguf.GgufType;
 import dev.quern.model.FeedForward;
 import dev.quern.model.GgufNames;
 import dev.quern.model.ModelConfig;
-import dev.quern.model.ModelSource;
 import dev.quern.model.RopeConfig;
 import dev.quern.model.RopeScaling;
 import dev.quern.model.Routing;
 import dev.quern.model.TensorKey;
 import dev.quern.model.TensorRole;
 import dev.quern.model.TokenMixer;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
@@ -34,22 +32,20 @@ final class GgufDescription {
   private static final Set<String> POST_ATTENTION_NORM =
       Set.of("gpt-oss", "glm4moe", "qwen3next", "qwen35", "qwen35moe");
 
-  private final ModelSource source;
   private final ModelConfig config;
   private final GgufPairs pairs = new GgufPairs();
   private final String prefix;
 
-  private GgufDescription(ModelSource source) throws FormatException {
-    this.source = source;
-    this.config = source.config();
+  private GgufDescription(ModelConfig config) throws FormatException {
+    this.config = config;
     String architecture = architecture(config.modelType());
     prefix = architecture + ".";
     pairs.text("general.architecture", architecture);
   }
 
-  static GgufPairs of(ModelSource source, String name, GgufType type, List<String> tokens)
+  static GgufPairs of(ModelConfig config, String name, GgufType type, List<String> tokens)
       throws FormatException {
-    GgufDescription description = new GgufDescription(source);
+    GgufDescription description = new GgufDescription(config);
     description.general(name, type);
     description.sizes();
     description.mixers();
@@ -269,11 +265,11 @@ final class GgufDescription {
   }
 
   /** Byte-level, without merges: every token is a byte or stands for itself. */
-  private void tokenizer(List<String> tokens) throws FormatException {
+  private void tokenizer(List<String> tokens) {
     if (tokens.size() != config.vocabSize()) {
-      Path path = source.path();
-      throw FormatException.of(
-          path, "vocabulary", "tokens", config.vocabSize(), tokens.size(), "One per embedding");
+      throw new IllegalArgumentException(
+          "vocabulary: expected %d tokens, one per embedding, found %d"
+              .formatted(config.vocabSize(), tokens.size()));
     }
     pairs.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", "gpt-2");
     pairs.texts("tokenizer.ggml.tokens", tokens);

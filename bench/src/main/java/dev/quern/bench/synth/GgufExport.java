@@ -1,15 +1,11 @@
 package dev.quern.bench.synth;
 
-import dev.quern.format.Extent;
 import dev.quern.format.FormatException;
-import dev.quern.format.RowDecoder;
-import dev.quern.format.RowEncoding;
-import dev.quern.format.StoredMatrix;
 import dev.quern.format.gguf.GgufPairs;
 import dev.quern.format.gguf.GgufType;
 import dev.quern.format.gguf.GgufWriter;
+import dev.quern.kernels.RowSource;
 import dev.quern.model.ModelConfig;
-import dev.quern.model.ModelSource;
 import dev.quern.model.RopePairing;
 import dev.quern.model.TensorKey;
 import dev.quern.model.TensorRole;
@@ -19,10 +15,12 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 
@@ -31,33 +29,47 @@ import java.util.stream.IntStream;
  * routers in float32. Memory stays at one buffer, whatever the size.
  */
 public final class GgufExport {
+  private static final Set<GgufType> TYPES =
+      EnumSet.of(GgufType.F32, GgufType.F16, GgufType.BF16, GgufType.Q8_0);
   private static final int PIECE_WEIGHTS = 4 << 20;
+
+  /** Where weights come from. */
+  @FunctionalInterface
+  public interface Weights {
+    /**
+     * Rows of a tensor, vectors as one.
+     *
+     * @return asked, by several threads, for rows [first, first + count) of the tensor
+     */
+    RowSource rows(TensorKey key, int first, int count) throws IOException;
+  }
 
   /** Tensors of the model that are one in GGUF, one below the other. */
   private record Stack(GgufWriter.Declared declared, List<TensorKey> keys) {}
 
-  private final ModelSource source;
   private final ModelConfig config;
+  private final Weights weights;
   private final GgufPairs pairs;
   private final boolean permuted;
   private final List<Stack> stacks = new ArrayList<>();
   private final List<GgufWriter.Declared> declared;
 
   /**
-   * @param source of any form; its configuration and weights are what is written
+   * @param weights of all tensors of the configuration
    * @param type of matrices: F32, F16, BF16 or Q8_0; F16 where rows are no whole blocks
    * @param tokens of the vocabulary, spelled in GPT-2's alphabet of bytes, without merges
    * @throws FormatException if no name of GGUF is known for the family
    * @throws IllegalArgumentException if the type is another
    */
-  public GgufExport(ModelSource source, String name, GgufType type, List<String> tokens)
+  public GgufExport(
+      ModelConfig config, Weights weights, String name, GgufType type, List<String> tokens)
       throws FormatException {
-    if (type != GgufType.Q8_0 && type != GgufType.F32 && type.bytes(1) != Short.BYTES) {
+    if (!TYPES.contains(type)) {
       throw new IllegalArgumentException("GGUF is written as f32, f16, bf16 or q8_0, not " + type);
     }
-    this.source = source;
-    this.config = source.config();
-    this.pairs = GgufDescription.of(source, name, type, tokens);
+    this.config = config;
+    this.weights = weights;
+    this.pairs = GgufDescription.of(config, name, type, tokens);
     this.permuted = GgufDescription.architecture(config.modelType()).equals("llama");
     Map<String, List<TensorKey>> byName = new LinkedHashMap<>();
     Iterator<TensorKey> keys = config.tensorKeys().iterator();
@@ -135,46 +147,26 @@ public final class GgufExport {
 
   private void write(GgufWriter writer, GgufWriter.Declared tensor, TensorKey key)
       throws IOException {
-    StoredMatrix matrix = source.stored(key);
-    int cols = matrix.cols();
-    int unit = unitRows(key, matrix);
-    int atOnce = Math.max(1, PIECE_WEIGHTS / cols / unit) * unit;
-    for (int first = 0; first < matrix.rows(); first += atOnce) {
-      int count = Math.min(atOnce, matrix.rows() - first);
-      RowDecoder rows = decoder(matrix, first, count);
-      int[] order = order(key, matrix.rows());
+    List<Long> shape = config.shape(key);
+    int rows = shape.size() == 1 ? 1 : Math.toIntExact(shape.getFirst());
+    int cols = Math.toIntExact(shape.getLast());
+    int[] order = order(key, rows);
+    int atOnce = order.length > 0 ? rows : Math.clamp(PIECE_WEIGHTS / cols, 1, rows);
+    long rowBytes = tensor.type().bytes(cols);
+    for (int first = 0; first < rows; first += atOnce) {
       int from = first;
-      long rowBytes = tensor.type().bytes(cols);
+      int count = Math.min(atOnce, rows - first);
+      RowSource some = weights.rows(key, first, count);
       MemorySegment out = MemorySegment.ofArray(new byte[Math.toIntExact(count * rowBytes)]);
       IntStream.range(0, count)
           .parallel()
           .forEach(i -> {
             float[] row = new float[cols];
-            rows.row(order.length == 0 ? from + i : order[from + i], row, 0);
+            some.row(order.length == 0 ? from + i : order[i], row, 0);
             GgufEncoder.encode(tensor.type(), row, cols, out, i * rowBytes);
           });
       writer.write(tensor.name(), out);
     }
-  }
-
-  /** The bytes of these rows alone, and what lies between them. */
-  private RowDecoder decoder(StoredMatrix matrix, int first, int count) {
-    long stored = matrix.firstStored(first, count);
-    long storedRows = matrix.storedCount(first, count);
-    List<RowEncoding.Part> parts = matrix.encoding().parts(matrix.storedCols());
-    List<MemorySegment> bytes = new ArrayList<>();
-    for (int i = 0; i < parts.size(); i++) {
-      Extent whole = matrix.extents().get(i);
-      long offset = whole.offset() + parts.get(i).offset(stored);
-      bytes.add(
-          source.map(new Extent(whole.file(), offset, parts.get(i).bytes(stored, storedRows))));
-    }
-    return new RowDecoder(matrix, bytes, stored);
-  }
-
-  /** Rows that must be read together, because their order changes. */
-  private int unitRows(TensorKey key, StoredMatrix matrix) {
-    return order(key, matrix.rows()).length == 0 ? 1 : matrix.rows();
   }
 
   /**

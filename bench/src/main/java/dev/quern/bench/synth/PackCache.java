@@ -25,7 +25,6 @@ import java.util.stream.Stream;
  */
 public final class PackCache {
   private static final long SEED = 0;
-  private static final String LOCK_SUFFIX = ".lock";
   private static final int PROGRESS_PERCENT = 25;
 
   private final Path folder;
@@ -95,29 +94,12 @@ public final class PackCache {
       return pack;
     }
     Files.createDirectories(folder);
-    Path lockFile = folder.resolve(name + LOCK_SUFFIX);
-    try (FileChannel channel =
-            FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        FileLock lock = lock(pack, channel)) {
+    try (CacheLock lock = CacheLock.of(pack)) {
       if (!Files.exists(pack)) { // it may have been written while this process waited
         write(new SyntheticPack(config, everything(bits), SEED), model, pack);
       }
     }
     return pack;
-  }
-
-  private static FileLock lock(Path pack, FileChannel channel) throws IOException {
-    FileLock lock = null;
-    try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException e) {
-      throw new FormatException(pack + ": this process is writing it already", e);
-    }
-    if (lock == null) {
-      throw new FormatException(
-          pack + ": another process is writing it. Wait for it, or choose another --work");
-    }
-    return lock;
   }
 
   private void write(SyntheticPack synthetic, PublishedModel model, Path pack) throws IOException {

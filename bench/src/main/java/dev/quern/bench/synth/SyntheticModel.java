@@ -7,7 +7,8 @@ import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.format.SafetensorsWriter.Declared;
 import dev.quern.format.gguf.GgufType;
-import dev.quern.model.ModelSource;
+import dev.quern.model.HuggingFaceConfig;
+import dev.quern.model.ModelConfig;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,11 +29,13 @@ public final class SyntheticModel {
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final SyntheticShape shape;
+  private final long seed;
   private final RandomWeights random;
   private final List<Declared> tensors = new ArrayList<>();
 
   public SyntheticModel(SyntheticShape shape, long seed) {
     this.shape = shape;
+    this.seed = seed;
     this.random = new RandomWeights(seed);
     declare();
   }
@@ -59,22 +62,13 @@ public final class SyntheticModel {
   }
 
   /**
-   * The model without its folder: weights are made when they are read.
-   *
-   * @param path for messages
-   */
-  public ModelSource source(Path path) throws FormatException {
-    return ModelSource.of(path, config(), new SyntheticFiles(path, tensors, this::fill));
-  }
-
-  /**
    * The same model as one file of GGUF.
    *
    * @param type of matrices, as {@link GgufExport} takes it
    */
-  public GgufExport gguf(Path file, GgufType type) throws FormatException {
-    List<String> tokens = ByteTokenizer.tokens(shape.vocabSize());
-    return new GgufExport(source(file), shape.name(), type, tokens);
+  public GgufExport gguf(GgufType type) throws FormatException {
+    ModelConfig config = HuggingFaceConfig.of(Path.of(shape.name()), config());
+    return new RandomModel(config, seed).gguf(shape.name(), type);
   }
 
   private void declare() {

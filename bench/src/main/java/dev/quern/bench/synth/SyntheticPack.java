@@ -46,7 +46,7 @@ public final class SyntheticPack {
       List.of(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN);
 
   /** What decides how fast a DeltaNet layer forgets; any value below 0 is as fast to compute. */
-  private static final float DECAY = -0.5f;
+  static final float DECAY = -0.5f;
 
   private static final int BF16_BYTES_AT_ONCE = 32 << 20;
 
@@ -205,16 +205,8 @@ public final class SyntheticPack {
     }
   }
 
-  /** Norms multiply by 1, biases add 0, convolutions average their taps. */
   private static void fillVector(TensorRole role, int count, int cols, MemorySegment out) {
-    float value =
-        switch (role) {
-          case FINAL_NORM, ATTENTION_NORM, MLP_NORM, QUERY_NORM, KEY_NORM -> 1;
-          case QUERY_DOWN_NORM, LATENT_NORM, DELTA_NORM -> 1;
-          case DELTA_CONVOLUTION -> 1f / cols;
-          case DELTA_DECAY -> DECAY;
-          default -> 0;
-        };
+    float value = RandomModel.filling(role, cols);
     float[] row = new float[cols];
     Arrays.fill(row, value);
     for (int r = 0; r < count; r++) {

@@ -70,8 +70,12 @@ public record SyntheticShape(
         .findFirst()
         .orElseThrow(() ->
             new IllegalArgumentException(
-                "no shapes of '%s' here: expected one of %s"
-                    .formatted(name, ALL.stream().map(SyntheticShape::name).toList())));
+                "no shapes of '%s' here: expected one of %s".formatted(name, names())));
+  }
+
+  /** What {@link #named} knows. */
+  public static List<String> names() {
+    return ALL.stream().map(SyntheticShape::name).toList();
   }
 
   public SyntheticShape withLayers(int count) {

@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.cli.ModelText;
+import dev.quern.format.RowDecoder;
 import dev.quern.format.gguf.GgufFile;
 import dev.quern.format.gguf.GgufMetadata;
 import dev.quern.format.gguf.GgufType;
 import dev.quern.model.Model;
+import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RandomFolder;
@@ -19,10 +21,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class GgufExportTest {
@@ -39,7 +43,7 @@ class GgufExportTest {
   void givesTheLogitsOfTheFolderOfTheSameSeed(GgufType type, double tolerance) throws IOException {
     SyntheticModel model = new SyntheticModel(SMALL, 5);
     Path file = folder.resolve("model.gguf");
-    model.gguf(file, type).write(file, written -> {});
+    model.gguf(type).write(file, written -> {});
     Path plain = folder.resolve("plain");
     model.write(plain, written -> {});
     assertClose(logits(plain), logits(file), tolerance);
@@ -48,7 +52,7 @@ class GgufExportTest {
   @Test
   void hasTheAnnouncedLengthAndTypes() throws IOException {
     Path file = folder.resolve("model.gguf");
-    GgufExport export = new SyntheticModel(SMALL, 5).gguf(file, GgufType.Q8_0);
+    GgufExport export = new SyntheticModel(SMALL, 5).gguf(GgufType.Q8_0);
     export.write(file, written -> {});
     assertEquals(export.bytes(), Files.size(file));
     try (GgufFile gguf = GgufFile.open(file)) {
@@ -66,7 +70,7 @@ class GgufExportTest {
   @Test
   void readsItsOwnText() throws IOException {
     Path file = folder.resolve("model.gguf");
-    new SyntheticModel(SMALL, 5).gguf(file, GgufType.F16).write(file, written -> {});
+    new SyntheticModel(SMALL, 5).gguf(GgufType.F16).write(file, written -> {});
     String text = "Grüße, 世界!\n";
     try (ModelText opened = ModelText.open(file)) {
       Tokenizer tokenizer = opened.tokenizer();
@@ -135,8 +139,14 @@ class GgufExportTest {
     RandomFolder.write(plain, config);
     Path file = folder.resolve("model.gguf");
     try (ModelSource source = ModelSource.open(plain)) {
+      List<String> tokens = ByteTokenizer.tokens(VOCABULARY);
       GgufExport export =
-          new GgufExport(source, "test", GgufType.F32, ByteTokenizer.tokens(VOCABULARY));
+          new GgufExport(
+              source.config(),
+              (key, first, count) -> RowDecoder.of(source.stored(key), source::map),
+              "test",
+              GgufType.F32,
+              tokens);
       export.write(file, written -> {});
     }
     assertClose(logits(plain), logits(file), 1e-4);
@@ -145,13 +155,26 @@ class GgufExportTest {
   @Test
   void otherTypesAndVocabulariesAreRefused() throws IOException {
     SyntheticModel model = new SyntheticModel(SMALL, 5);
-    Path file = folder.resolve("model.gguf");
-    assertThrows(IllegalArgumentException.class, () -> model.gguf(file, GgufType.Q4_K));
-    IOException e =
+    IllegalArgumentException type =
+        assertThrows(IllegalArgumentException.class, () -> model.gguf(GgufType.Q4_K));
+    assertTrue(type.getMessage().contains("not Q4_K"), type.getMessage());
+    ModelConfig config = PublishedModel.MIXTRAL_8X7B.config();
+    RandomModel random = new RandomModel(config, 1);
+    IllegalArgumentException tokens =
         assertThrows(
-            IOException.class,
-            () -> new GgufExport(model.source(file), "x", GgufType.F16, List.of("a")));
-    assertTrue(e.getMessage().contains("expected 300, found 1"), e.getMessage());
+            IllegalArgumentException.class,
+            () -> new GgufExport(config, random, "x", GgufType.F16, List.of("a")));
+    assertTrue(tokens.getMessage().contains("expected 32000 tokens"), tokens.getMessage());
+  }
+
+  /** All names and shapes are those that the reader looks for; small only in layers. */
+  @ParameterizedTest
+  @EnumSource(PublishedModel.class)
+  void everyPublishedShapeCanBeDescribed(PublishedModel model) throws IOException {
+    ModelConfig config = model.config(OptionalInt.of(4), OptionalInt.of(VOCABULARY));
+    GgufExport export = new RandomModel(config, 1).gguf(model.label(), GgufType.Q8_0);
+    double bits = 8.0 * export.bytes() / config.totalParameters();
+    assertTrue(bits > 8.5 && bits < 9, bits + " bits per weight");
   }
 
   @Test
@@ -159,7 +182,7 @@ class GgufExportTest {
     Path first = folder.resolve("first.gguf");
     Path second = folder.resolve("second.gguf");
     for (Path file : List.of(first, second)) {
-      new SyntheticModel(SMALL, 3).gguf(file, GgufType.F16).write(file, written -> {});
+      new SyntheticModel(SMALL, 3).gguf(GgufType.F16).write(file, written -> {});
     }
     assertArrayEquals(Files.readAllBytes(first), Files.readAllBytes(second));
   }

@@ -1,0 +1,111 @@
+package dev.quern.bench.peers;
+
+import dev.quern.bench.speed.SpeedCost;
+import dev.quern.bench.speed.SpeedTest;
+import dev.quern.format.StoredMatrix;
+import dev.quern.model.ModelConfig;
+import dev.quern.model.ModelSource;
+import dev.quern.model.TensorKey;
+import dev.quern.model.TensorRole;
+import dev.quern.model.TensorRole.Component;
+import dev.quern.model.TokenMixer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.Map;
+
+/**
+ * A model file that a peer runs, and what its weights take: counted in the file itself, not taken
+ * from the name of a quantization.
+ *
+ * @param name see {@code SpeedSubject.model}
+ * @param quantization the type that most weights have, {@code mostly} if there are others among the
+ *     matrices
+ * @param bytes of all tensors
+ * @param touched bytes that decoding one token reads, by component
+ */
+public record PeerModel(
+    Path file,
+    String name,
+    String quantization,
+    boolean randomWeights,
+    ModelConfig config,
+    long bytes,
+    Map<Component, Long> touched) {
+
+  /** What llama.cpp and its relatives keep keys and values in. */
+  private static final int CACHE_BYTES = Short.BYTES;
+
+  public PeerModel {
+    touched = Map.copyOf(touched);
+  }
+
+  /**
+   * @param file GGUF, of types that quern reads
+   * @param name of the model
+   */
+  public static PeerModel read(Path file, String name, boolean randomWeights) throws IOException {
+    try (ModelSource source = ModelSource.open(file)) {
+      ModelConfig config = source.config();
+      Map<Component, Long> touched = new EnumMap<>(Component.class);
+      Map<String, Long> weights = new HashMap<>();
+      long bytes = 0;
+      Iterator<TensorKey> keys = config.tensorKeys().iterator();
+      while (keys.hasNext()) {
+        TensorKey key = keys.next();
+        StoredMatrix matrix = source.stored(key);
+        bytes += matrix.bytes();
+        touched.merge(key.role().component(), touched(config, key, matrix.bytes()), Long::sum);
+        if (key.role().input().isPresent()) {
+          weights.merge(matrix.encoding().label(), matrix.elements(), Long::sum);
+        }
+      }
+      return new PeerModel(
+          file, name, quantization(weights), randomWeights, config, bytes, touched);
+    }
+  }
+
+  /** Of the experts the first topK stand for those that a token chooses. */
+  private static long touched(ModelConfig config, TensorKey key, long bytes) {
+    if (key.expert() >= config.topK()) {
+      return 0;
+    }
+    boolean oneRow = key.role() == TensorRole.EMBEDDING && !config.tieWordEmbeddings();
+    return oneRow ? bytes / config.vocabSize() : bytes;
+  }
+
+  private static String quantization(Map<String, Long> weights) {
+    String most =
+        weights.entrySet().stream().max(Map.Entry.comparingByValue()).orElseThrow().getKey();
+    return weights.size() == 1 ? most : "mostly " + most;
+  }
+
+  /** Everything stored counts. */
+  public double bitsPerWeight() {
+    return (double) bytes * Byte.SIZE / config.totalParameters();
+  }
+
+  long touchedBytes() {
+    return touched.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  SpeedCost cost(SpeedTest test) {
+    return SpeedCost.of(config, touched, cacheBytes(), test);
+  }
+
+  /** Of one position in all layers. */
+  private long cacheBytes() {
+    long elements = 0;
+    for (ModelConfig.Layer layer : config.layers()) {
+      elements +=
+          switch (layer.mixer()) {
+            case TokenMixer.GroupedQuery m -> 2L * m.keyValueSize();
+            case TokenMixer.Latent m -> m.cachedSize();
+            case TokenMixer.DeltaNet m -> 0;
+          };
+    }
+    return elements * CACHE_BYTES;
+  }
+}
