@@ -38,8 +38,8 @@ record LlamaBenchResult(
   }
 
   /**
-   * Reads what the program wrote. Some versions write other lines before, within or after the array,
-   * which begins and ends with a bracket on a line of its own and has a key per line.
+   * Reads what the program wrote. Some versions write other lines before, within or after the
+   * array, which begins and ends with a bracket on a line of its own and has a key per line.
    *
    * @param name of the peer, for messages
    * @throws FormatException if there is no array, or an element lacks a key
