@@ -4,6 +4,7 @@ import dev.quern.converter.plan.ConversionPlan;
 import dev.quern.converter.plan.Precision;
 import dev.quern.converter.work.ProgressListener;
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.model.Golden;
 import dev.quern.model.GoldenModel;
 import dev.quern.model.Model;
@@ -76,7 +77,8 @@ final class GoldenPacks {
 
   /** Logits after every token of a sequence, [tokens, vocabSize]. */
   static float[] logits(Path model, int[] ids) throws IOException {
-    try (Model opened = Model.open(model, new ModelOptions(2).with(Activations.F32))) {
+    try (Model opened =
+        Model.open(model, new ModelOptions(2).with(Activations.F32).with(KvType.F32))) {
       return Golden.allLogits(opened, ids);
     }
   }

@@ -1,6 +1,7 @@
 package dev.quern.cli;
 
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.model.ModelOptions;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -22,9 +23,16 @@ public final class EngineOptions {
       })
   private Optional<Activations> activations;
 
+  @Option(
+      names = "--kv-type",
+      paramLabel = "f16|f32",
+      description = "how keys and values of earlier tokens are kept (f16, half the memory)")
+  private Optional<KvType> kvType;
+
   /** What is not said is as {@link ModelOptions#defaults}. */
   public ModelOptions options() {
     ModelOptions options = threads.map(ModelOptions::new).orElseGet(ModelOptions::defaults);
-    return activations.map(options::with).orElse(options);
+    options = activations.map(options::with).orElse(options);
+    return kvType.map(options::with).orElse(options);
   }
 }

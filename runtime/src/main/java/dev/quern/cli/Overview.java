@@ -4,6 +4,7 @@ import dev.quern.format.DType;
 import dev.quern.format.FormatException;
 import dev.quern.format.RowEncoding;
 import dev.quern.format.gguf.GgufFile;
+import dev.quern.kv.KvType;
 import dev.quern.model.HuggingFaceConfig;
 import dev.quern.model.LeftAside;
 import dev.quern.model.MemoryFit;
@@ -158,7 +159,7 @@ record Overview(
       this.config = config;
       this.question = question;
       int context = question.context.orElse(Math.min(DEFAULT_CONTEXT, config.maxPositions()));
-      this.memory = RunMemory.of(config, context);
+      this.memory = RunMemory.of(config, context, KvType.F16);
     }
 
     void add(int bits, WeightSizes weights) {

@@ -6,25 +6,11 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 
 /** Products and transposition of row-major F32, F16 and BF16 matrices. */
 final class DenseVectors {
-  /** Lanes of the rows i and i + COUNT/2 interleaved: the lower and upper half of the result. */
-  private static final int[] ZIP_LOW = zip(0);
-
-  private static final int[] ZIP_HIGH = zip(COUNT / 2);
-
   private final float[] square = new float[COUNT * COUNT];
   private final float[] zipped = new float[COUNT * COUNT];
-
-  private static int[] zip(int first) {
-    int[] index = new int[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-      index[i] = first + i / 2 + (i % 2) * COUNT;
-    }
-    return index;
-  }
 
   /** As {@link Kernels#gemv}, for one tile. */
   static void gemv(Matrix.Dense w, int tile, float[] x, int xOffset, float[] y, int yOffset) {
@@ -173,14 +159,21 @@ final class DenseVectors {
   }
 
   private static void zip(float[] in, float[] out, int outAt, int outStride) {
-    IntVector low = IntVector.fromArray(Lanes.INTS, ZIP_LOW, 0);
-    IntVector high = IntVector.fromArray(Lanes.INTS, ZIP_HIGH, 0);
     for (int i = 0; i < COUNT / 2; i++) {
-      IntVector a = Lanes.ints(in, i * COUNT);
-      IntVector b = Lanes.ints(in, (i + COUNT / 2) * COUNT);
       int to = outAt + 2 * i * outStride;
-      low.selectFrom(a, b).reinterpretAsFloats().intoArray(out, to);
-      high.selectFrom(a, b).reinterpretAsFloats().intoArray(out, to + outStride);
+      Lanes.zip(in, i * COUNT, (i + COUNT / 2) * COUNT, out, to, outStride);
+    }
+  }
+
+  /** As {@link Kernels#transpose}. */
+  void transpose(float[] in, int inAt, float[] out, int outAt) {
+    for (int r = 0; r < TILE_ROWS; r += COUNT) {
+      for (int c = 0; c < TILE_ROWS; c += COUNT) {
+        for (int i = 0; i < COUNT; i++) {
+          x(in, inAt + (r + i) * TILE_ROWS + c).intoArray(square, i * COUNT);
+        }
+        transpose(out, outAt + c * TILE_ROWS + r);
+      }
     }
   }
 }

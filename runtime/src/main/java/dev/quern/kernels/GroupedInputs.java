@@ -41,8 +41,7 @@ final class GroupedInputs {
 
     /** Where column col of a group begins in {@link GroupedInputs#values}. */
     int at(int group, int col) {
-      int first = first(group);
-      return at + first * cols + col * (first(group + 1) - first);
+      return at + (group * cols + col) * VectorGroups.GROUP_STRIDE;
     }
 
     private boolean is(float[] newX, int offset, int stride, int newVectors, int newCols) {
@@ -67,7 +66,8 @@ final class GroupedInputs {
     input.cols = cols;
     input.groups = VectorGroups.count(vectors, kernels.groupVectors());
     input.at = length;
-    length = Math.addExact(length, Math.multiplyExact(vectors, cols));
+    int elements = Math.multiplyExact(input.groups * VectorGroups.GROUP_STRIDE, cols);
+    length = Math.addExact(length, elements);
     firstPieces[count] = pieces;
     pieces += input.groups;
     count++;

@@ -57,14 +57,18 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   int groupVectors();
 
   /**
-   * Puts some vectors side by side, as {@link #multiplyPanel} reads them: out[outOffset + c·vectors
-   * + i] = x[xOffset + i·xStride + c] for i in [0, vectors), c in [0, columns).
+   * Puts some vectors side by side, as {@link #multiplyPanel} reads them: out[outOffset + 8·c + i]
+   * = x[xOffset + i·xStride + c] for i in [0, vectors), c in [0, columns).
+   *
+   * @param vectors 1 to {@link #groupVectors}
+   * @param out written in [outOffset, outOffset + 8 · columns), what belongs to no vector with
+   *     anything
    */
   void group(
       float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset);
 
   /**
-   * sums[sumsOffset + 64·i + r] += Σ_c panel[64·c + r] · x[xOffset + c·vectors + i] for i in [0,
+   * sums[sumsOffset + 64·i + r] += Σ_c panel[64·c + r] · x[xOffset + 8·c + i] for i in [0,
    * vectors), r in [0, 64): a dequantized tile times a group of vectors. A result does not depend
    * on how many vectors there are.
    *
@@ -80,6 +84,9 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       int xOffset,
       float[] sums,
       int sumsOffset);
+
+  /** out[outOffset + 64·c + r] = x[xOffset + 64·r + c] for r and c in [0, 64). */
+  void transpose(float[] x, int xOffset, float[] out, int outOffset);
 
   /**
    * One token of the gated delta rule (arXiv 2412.06464, eq. 10) for 64 columns of the memory S of
@@ -157,6 +164,12 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   /** out ← x / √(mean(x²) + epsilon) · weight (RMSNorm); out may be x. */
   void rmsNorm(
       float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n);
+
+  /** The largest x; −∞ of none. */
+  float max(float[] x, int offset, int n);
+
+  /** x ← exp(x − max), in place; returns their sum. Gives 0 for −∞. */
+  float exponentials(float[] x, int offset, int n, float max);
 
   /** x ← exp(x − max) / Σ exp(x − max), in place; at least one x must be finite. */
   void softmax(float[] x, int offset, int n);

@@ -29,6 +29,11 @@ final class Lanes {
   /** [half, lane]: lane ^ half, the partner of a lane in a butterfly of that distance. */
   private static final int[] PARTNERS = partners();
 
+  /** Lanes of two vectors interleaved: the lower and upper half of the result. */
+  private static final int[] ZIP_LOW = zipped(0);
+
+  private static final int[] ZIP_HIGH = zipped(COUNT / 2);
+
   private static final float MIN_EXPONENT = -104;
   private static final float MAX_EXPONENT = 89;
   private static final float LOG2_E = 1.442695041f;
@@ -63,6 +68,24 @@ final class Lanes {
       partners[i] = i % COUNT ^ i / COUNT;
     }
     return partners;
+  }
+
+  private static int[] zipped(int first) {
+    int[] index = new int[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+      index[i] = first + i / 2 + (i % 2) * COUNT;
+    }
+    return index;
+  }
+
+  /** Interleaves the vectors at a and b into those at out and out + stride. */
+  static void zip(float[] in, int a, int b, float[] out, int at, int stride) {
+    IntVector first = ints(in, a);
+    IntVector second = ints(in, b);
+    IntVector low = IntVector.fromArray(INTS, ZIP_LOW, 0);
+    IntVector high = IntVector.fromArray(INTS, ZIP_HIGH, 0);
+    low.selectFrom(first, second).reinterpretAsFloats().intoArray(out, at);
+    high.selectFrom(first, second).reinterpretAsFloats().intoArray(out, at + stride);
   }
 
   /** Lane i of the result is lane i ^ half. */

@@ -2,6 +2,7 @@ package dev.quern.kernels;
 
 import static dev.quern.kernels.Lanes.COUNT;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
+import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -24,19 +25,19 @@ final class LargePanelGroups {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 5]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 5 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 5 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * 5 + 3]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
-      y = broadcast(x[xAt + c * 5 + 4]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 4]);
       a4 = a.fma(y, a4);
       b4 = b.fma(y, b4);
     }
@@ -69,22 +70,22 @@ final class LargePanelGroups {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 6]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 6 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 6 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * 6 + 3]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
-      y = broadcast(x[xAt + c * 6 + 4]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 4]);
       a4 = a.fma(y, a4);
       b4 = b.fma(y, b4);
-      y = broadcast(x[xAt + c * 6 + 5]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 5]);
       a5 = a.fma(y, a5);
       b5 = b.fma(y, b5);
     }
@@ -121,25 +122,25 @@ final class LargePanelGroups {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 7]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 7 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 7 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * 7 + 3]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
-      y = broadcast(x[xAt + c * 7 + 4]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 4]);
       a4 = a.fma(y, a4);
       b4 = b.fma(y, b4);
-      y = broadcast(x[xAt + c * 7 + 5]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 5]);
       a5 = a.fma(y, a5);
       b5 = b.fma(y, b5);
-      y = broadcast(x[xAt + c * 7 + 6]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 6]);
       a6 = a.fma(y, a6);
       b6 = b.fma(y, b6);
     }
@@ -180,28 +181,28 @@ final class LargePanelGroups {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 8]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 8 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 8 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * 8 + 3]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
-      y = broadcast(x[xAt + c * 8 + 4]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 4]);
       a4 = a.fma(y, a4);
       b4 = b.fma(y, b4);
-      y = broadcast(x[xAt + c * 8 + 5]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 5]);
       a5 = a.fma(y, a5);
       b5 = b.fma(y, b5);
-      y = broadcast(x[xAt + c * 8 + 6]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 6]);
       a6 = a.fma(y, a6);
       b6 = b.fma(y, b6);
-      y = broadcast(x[xAt + c * 8 + 7]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 7]);
       a7 = a.fma(y, a7);
       b7 = b.fma(y, b7);
     }

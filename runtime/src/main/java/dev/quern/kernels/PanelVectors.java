@@ -2,6 +2,7 @@ package dev.quern.kernels;
 
 import static dev.quern.kernels.Lanes.COUNT;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
+import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -43,19 +44,6 @@ final class PanelVectors {
     }
   }
 
-  /**
-   * out[outAt + c · vectors + i] = x[xAt + i · xStride + c]: the order in which the bodies read.
-   */
-  static void group(
-      float[] x, int xAt, int xStride, int vectors, int columns, float[] out, int outAt) {
-    for (int i = 0; i < vectors; i++) {
-      int from = xAt + i * xStride;
-      for (int c = 0, to = outAt + i; c < columns; c++, to += vectors) {
-        out[to] = x[from + c];
-      }
-    }
-  }
-
   private static void multiply1(
       float[] panel, int row, int columns, float[] x, int xAt, float[] sums, int at) {
     FloatVector a0 = load(sums, at);
@@ -63,7 +51,7 @@ final class PanelVectors {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
     }
@@ -80,10 +68,10 @@ final class PanelVectors {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 2]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 2 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
     }
@@ -104,13 +92,13 @@ final class PanelVectors {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 3]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 3 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 3 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
     }
@@ -135,16 +123,16 @@ final class PanelVectors {
     for (int c = 0; c < columns; c++) {
       FloatVector a = load(panel, c * TILE_ROWS + row);
       FloatVector b = load(panel, c * TILE_ROWS + row + COUNT);
-      FloatVector y = broadcast(x[xAt + c * 4]);
+      FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * 4 + 1]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
-      y = broadcast(x[xAt + c * 4 + 2]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * 4 + 3]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
     }

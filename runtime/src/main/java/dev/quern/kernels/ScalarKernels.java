@@ -1,10 +1,10 @@
 package dev.quern.kernels;
 
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
+import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 
 /** The definition: one obvious loop per method, sums in double. */
 public final class ScalarKernels implements Kernels {
-  private static final int GROUP_VECTORS = 6;
 
   @Override
   public void hadamard(float[] x, int offset, int n) {
@@ -146,7 +146,7 @@ public final class ScalarKernels implements Kernels {
 
   @Override
   public int groupVectors() {
-    return GROUP_VECTORS;
+    return GROUP_STRIDE;
   }
 
   @Override
@@ -154,7 +154,7 @@ public final class ScalarKernels implements Kernels {
       float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset) {
     for (int i = 0; i < vectors; i++) {
       for (int c = 0; c < columns; c++) {
-        out[outOffset + c * vectors + i] = x[xOffset + i * xStride + c];
+        out[outOffset + c * GROUP_STRIDE + i] = x[xOffset + i * xStride + c];
       }
     }
   }
@@ -172,9 +172,18 @@ public final class ScalarKernels implements Kernels {
       for (int r = 0; r < TILE_ROWS; r++) {
         double sum = sums[sumsOffset + TILE_ROWS * i + r];
         for (int c = 0; c < columns; c++) {
-          sum += (double) panel[TILE_ROWS * c + r] * x[xOffset + c * vectors + i];
+          sum += (double) panel[TILE_ROWS * c + r] * x[xOffset + c * GROUP_STRIDE + i];
         }
         sums[sumsOffset + TILE_ROWS * i + r] = (float) sum;
+      }
+    }
+  }
+
+  @Override
+  public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
+    for (int r = 0; r < TILE_ROWS; r++) {
+      for (int c = 0; c < TILE_ROWS; c++) {
+        out[outOffset + TILE_ROWS * c + r] = x[xOffset + TILE_ROWS * r + c];
       }
     }
   }
@@ -297,17 +306,28 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void softmax(float[] x, int offset, int n) {
+  public float max(float[] x, int offset, int n) {
     float max = Float.NEGATIVE_INFINITY;
     for (int i = offset; i < offset + n; i++) {
       max = Math.max(max, x[i]);
     }
+    return max;
+  }
+
+  @Override
+  public float exponentials(float[] x, int offset, int n, float max) {
     double sum = 0;
     for (int i = offset; i < offset + n; i++) {
       x[i] = (float) Math.exp(x[i] - max);
       sum += x[i];
     }
-    scale((float) (1 / sum), x, offset, n);
+    return (float) sum;
+  }
+
+  @Override
+  public void softmax(float[] x, int offset, int n) {
+    float sum = exponentials(x, offset, n, max(x, offset, n));
+    scale(1 / sum, x, offset, n);
   }
 
   @Override

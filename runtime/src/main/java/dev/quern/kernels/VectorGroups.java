@@ -5,6 +5,9 @@ package dev.quern.kernels;
  * Kernels#multiplyPanel} reads. Group g begins at element first(g) · columns.
  */
 public final class VectorGroups {
+  /** Room for the vectors of the largest group; those of a smaller one leave the rest unused. */
+  static final int GROUP_STRIDE = 8;
+
   private final Kernels kernels;
   private float[] values = {};
   private int vectors;
@@ -24,29 +27,31 @@ public final class VectorGroups {
     vectors = newVectors;
     columns = newColumns;
     groups = count(vectors, kernels.groupVectors());
-    int needed = Math.multiplyExact(vectors, columns);
+    int needed = Math.multiplyExact(groups * GROUP_STRIDE, columns);
     if (values.length < needed) {
       values = new float[needed];
     }
     for (int g = 0; g < groups; g++) {
       int first = first(g, groups, vectors);
       int size = first(g + 1, groups, vectors) - first;
-      kernels.group(x, offset + first * stride, stride, size, columns, values, first * columns);
+      int at = g * columns * GROUP_STRIDE;
+      kernels.group(x, offset + first * stride, stride, size, columns, values, at);
     }
   }
 
   /**
-   * sums[64·t + r] += Σ_c panel[64·c + r] · vector t [c].
+   * sums[sumsOffset + 64·t + r] += Σ_c panel[64·c + r] · vector t [c].
    *
    * @param panel 64 · columns values
    * @param sums 64 for each vector
    */
-  public void addProduct(float[] panel, float[] sums) {
+  public void addProduct(float[] panel, float[] sums, int sumsOffset) {
     for (int g = 0; g < groups; g++) {
       int first = first(g, groups, vectors);
       int size = first(g + 1, groups, vectors) - first;
+      int at = g * columns * GROUP_STRIDE;
       kernels.multiplyPanel(
-          panel, columns, size, values, first * columns, sums, first * TileLayout.TILE_ROWS);
+          panel, columns, size, values, at, sums, sumsOffset + first * TileLayout.TILE_ROWS);
     }
   }
 

@@ -24,6 +24,7 @@ public final class VectorKernels implements Kernels {
   private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<TableVectors> tables = ThreadLocal.withInitial(TableVectors::new);
+  private final ThreadLocal<VectorGrouping> grouping = ThreadLocal.withInitial(VectorGrouping::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 
   @Override
@@ -122,7 +123,7 @@ public final class VectorKernels implements Kernels {
   @Override
   public void group(
       float[] x, int xOffset, int xStride, int vectors, int columns, float[] out, int outOffset) {
-    PanelVectors.group(x, xOffset, xStride, vectors, columns, out, outOffset);
+    grouping.get().group(x, xOffset, xStride, vectors, columns, out, outOffset);
   }
 
   @Override
@@ -135,6 +136,11 @@ public final class VectorKernels implements Kernels {
       float[] sums,
       int sumsOffset) {
     PanelVectors.multiply(panel, columns, vectors, x, xOffset, sums, sumsOffset);
+  }
+
+  @Override
+  public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
+    dense.get().transpose(x, xOffset, out, outOffset);
   }
 
   @Override
@@ -278,7 +284,8 @@ public final class VectorKernels implements Kernels {
     scale(1 / sum, x, offset, n);
   }
 
-  private static float max(float[] x, int offset, int n) {
+  @Override
+  public float max(float[] x, int offset, int n) {
     FloatVector maxima = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
     int i = 0;
     for (; i <= n - COUNT; i += COUNT) {
@@ -291,8 +298,8 @@ public final class VectorKernels implements Kernels {
     return max;
   }
 
-  /** x ← exp(x − max); returns their sum. */
-  private static float exponentials(float[] x, int offset, int n, float max) {
+  @Override
+  public float exponentials(float[] x, int offset, int n, float max) {
     FloatVector sums = FloatVector.zero(FLOATS);
     int i = 0;
     for (; i <= n - COUNT; i += COUNT) {

@@ -1,43 +1,58 @@
 package dev.quern.kv;
 
-import dev.quern.kernels.Kernels;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
- * Keys and values of the positions so far, float32, per layer [position, width]. Layers may differ
- * in their widths, and a layer may have neither.
+ * Keys and values of the positions so far, float16 or float32. Layers may differ in their shapes,
+ * and a layer may have neither.
  *
- * <p>Memory comes in blocks of 256 when the first position of a block is reached, so a long limit
- * costs nothing before it is used. Not for several threads; reading is.
+ * <p>Positions lie in tiles of {@link #TILE}, in the order in which attention multiplies them: the
+ * keys of a head as [element, position], its values in panels of 64 elements, [panel, position,
+ * element]. Memory comes in blocks of 256 positions when the first position of a block is reached,
+ * so a long limit costs nothing before it is used and nothing is copied. Not for several threads;
+ * reading, and storing of different positions, is.
  */
 public final class KvCache {
-  private static final int BLOCK_POSITIONS = 256;
+  /** Positions that are read at once. */
+  public static final int TILE = 64;
 
-  private final Kernels kernels;
-  private final Widths[] widths;
+  /** Elements of a value that are read at once. */
+  public static final int PANEL = 64;
+
+  private static final int BLOCK_POSITIONS = 256;
+  private static final int BLOCK_TILES = BLOCK_POSITIONS / TILE;
+
+  private final Shape[] shapes;
   private final int maxPositions;
-  private final float[][][] keys;
-  private final float[][][] values;
+  private final Blocks[] keys;
+  private final Blocks[] values;
   private int blocks;
 
   /**
-   * Elements that one position takes in a layer.
+   * What one position takes in a layer.
    *
-   * @param key numKvHeads · headDim, or the latent and the rotary key of latent attention
-   * @param value numKvHeads · headDim; 0 where values are made of what is stored as key
+   * @param heads of keys and values
+   * @param key elements of a head's key, or of the latent and the rotary key of latent attention
+   * @param value elements of a head's value; 0 where values are made of what is stored as key
    */
-  public record Widths(int key, int value) {
+  public record Shape(int heads, int key, int value) {
     /** A layer that looks at no earlier position. */
-    public static final Widths NONE = new Widths(0, 0);
+    public static final Shape NONE = new Shape(0, 0, 0);
 
-    public Widths {
-      if (key < 0 || value < 0) {
+    public Shape {
+      if (heads < 0 || key < 0 || value < 0) {
         throw new IllegalArgumentException(
-            "KV cache: widths from 0 expected, found %d and %d".formatted(key, value));
+            "KV cache: sizes from 0 expected, found %d heads, %d and %d elements"
+                .formatted(heads, key, value));
       }
-      Math.multiplyExact(BLOCK_POSITIONS, Math.max(key, value));
+      Math.multiplyExact(BLOCK_POSITIONS, Math.multiplyExact(heads, Math.max(key, value)));
+    }
+
+    private long elements() {
+      return (long) heads * key + (long) heads * value;
     }
   }
 
@@ -45,190 +60,125 @@ public final class KvCache {
    * @param layers at least one
    * @param maxPositions at least 1
    */
-  public KvCache(Kernels kernels, List<Widths> layers, int maxPositions) {
+  public KvCache(KvType type, List<Shape> layers, int maxPositions) {
     if (layers.isEmpty() || maxPositions < 1) {
       throw new IllegalArgumentException(
           "KV cache of %d layers, %d positions".formatted(layers.size(), maxPositions));
     }
-    this.kernels = kernels;
-    this.widths = layers.toArray(Widths[]::new);
+    this.shapes = layers.toArray(Shape[]::new);
     this.maxPositions = maxPositions;
     int maxBlocks = Math.ceilDiv(maxPositions, BLOCK_POSITIONS);
-    keys = new float[widths.length][maxBlocks][];
-    values = new float[widths.length][maxBlocks][];
+    keys = create(type, maxBlocks);
+    values = create(type, maxBlocks);
+  }
+
+  private Blocks[] create(KvType type, int maxBlocks) {
+    return Stream.generate(() -> Blocks.create(type, maxBlocks))
+        .limit(shapes.length)
+        .toArray(Blocks[]::new);
   }
 
   /** Bytes that one position takes in all layers. */
-  public static long bytesPerPosition(List<Widths> layers) {
-    return layers.stream().mapToLong(layer -> (long) layer.key + layer.value).sum() * Float.BYTES;
+  public static long bytesPerPosition(KvType type, List<Shape> layers) {
+    return layers.stream().mapToLong(Shape::elements).sum() * type.bytes();
   }
 
   /** Bytes that so many positions take, in whole blocks. */
-  public static long bytes(List<Widths> layers, int positions) {
+  public static long bytes(KvType type, List<Shape> layers, int positions) {
     long wholeBlocks = Math.ceilDiv(positions, BLOCK_POSITIONS);
-    return Math.multiplyExact(wholeBlocks * BLOCK_POSITIONS, bytesPerPosition(layers));
+    return Math.multiplyExact(wholeBlocks * BLOCK_POSITIONS, bytesPerPosition(type, layers));
   }
 
   /** Makes room for positions [0, positions). */
   public void ensure(int positions) {
     Objects.checkIndex(positions - 1, maxPositions);
     for (; blocks <= (positions - 1) / BLOCK_POSITIONS; blocks++) {
-      for (int layer = 0; layer < widths.length; layer++) {
-        keys[layer][blocks] = new float[BLOCK_POSITIONS * widths[layer].key];
-        values[layer][blocks] = new float[BLOCK_POSITIONS * widths[layer].value];
+      for (int layer = 0; layer < shapes.length; layer++) {
+        Shape shape = shapes[layer];
+        keys[layer].allocate(blocks, BLOCK_POSITIONS * shape.heads * shape.key);
+        values[layer].allocate(blocks, BLOCK_POSITIONS * shape.heads * shape.value);
       }
     }
   }
 
-  /** Stores one position's key of a layer, as wide as the layer says. */
+  /** Stores one position's keys of all heads of a layer, one after the other. */
   public void putKey(int layer, int position, float[] key, int at) {
-    put(keys[layer], widths[layer].key, position, key, at);
+    Shape shape = shapes[layer];
+    int width = shape.heads * shape.key;
+    int to = tile(position) * width + position % TILE;
+    keys[layer].put(position / BLOCK_POSITIONS, to, TILE, key, at, width);
   }
 
-  /** Stores one position's value of a layer, as wide as the layer says. */
+  /** Stores one position's values of all heads of a layer, one after the other. */
   public void putValue(int layer, int position, float[] value, int at) {
-    put(values[layer], widths[layer].value, position, value, at);
+    Shape shape = shapes[layer];
+    for (int head = 0; head < shape.heads; head++) {
+      for (int first = 0; first < shape.value; first += PANEL) {
+        int n = Math.min(PANEL, shape.value - first);
+        int to = valueAt(shape, position, head, first) + position % TILE * n;
+        int from = at + head * shape.value + first;
+        values[layer].put(position / BLOCK_POSITIONS, to, 1, value, from, n);
+      }
+    }
   }
 
-  private static void put(float[][] blocksOfLayer, int width, int position, float[] from, int at) {
-    float[] block = blocksOfLayer[position / BLOCK_POSITIONS];
-    System.arraycopy(from, at, block, position % BLOCK_POSITIONS * width, width);
+  /** Tiles that positions [first, first + count) lie in. */
+  public static int tiles(int first, int count) {
+    return (first + count - 1) / TILE - first / TILE + 1;
+  }
+
+  /** Of a block. */
+  private static int tile(int position) {
+    return position / TILE % BLOCK_TILES * TILE;
+  }
+
+  /** Where the panel that begins with element first lies in its block. */
+  private static int valueAt(Shape shape, int position, int head, int first) {
+    return (tile(position) * shape.heads + head * TILE) * shape.value + first * TILE;
   }
 
   /**
-   * scores[to + t·toStride + p − first] = scale · query t · key(p)[column .. column + n) for t in
-   * [0, vectors), p in [first, end).
+   * Reads the keys of a tile: panel[64·c + i] = element c of the key of position first + i, for all
+   * elements and i in [0, 64). What belongs to positions that were not stored is undefined.
    *
-   * @param queries query t is [at + t·stride .. + n)
+   * @param first a multiple of {@link #TILE}
    */
-  public void scores(
-      int layer,
-      int column,
-      int first,
-      int end,
-      float[] queries,
-      int at,
-      int stride,
-      int vectors,
-      int n,
-      float scale,
-      float[] scores,
-      int to,
-      int toStride) {
-    int width = widths[layer].key;
-    for (int p = first; p < end; ) {
-      float[] block = keys[layer][p / BLOCK_POSITIONS];
-      int row = p % BLOCK_POSITIONS * width + column;
-      int count = endOfBlock(p, end) - p;
-      int out = to + p - first;
-      kernels.dotRows(
-          scale, queries, at, stride, vectors, block, row, width, count, n, scores, out, toStride);
-      p += count;
-    }
+  public void loadKeys(int layer, int head, int first, float[] panel) {
+    Shape shape = shapes[layer];
+    int at = (tile(first) * shape.heads + head * TILE) * shape.key;
+    keys[layer].load(first / BLOCK_POSITIONS, at, TILE * shape.key, panel, 0);
   }
 
   /**
-   * sums[at + t·stride + c] += Σ weights[from + t·fromStride + p − first] · value(p)[column + c]
-   * over p in [first, end), for t in [0, vectors), c in [0, n).
+   * Reads a part of the values of a tile: panel[64·i + c] = element firstElement + c of the value
+   * of position first + i, for c in [0, 64), 0 beyond the value's elements, and i in [0, count).
+   *
+   * @param first a multiple of {@link #TILE}
+   * @param count positions, at most TILE
+   * @param firstElement a multiple of {@link #PANEL}
    */
-  public void addValues(
-      int layer,
-      int column,
-      int first,
-      int end,
-      float[] weights,
-      int from,
-      int fromStride,
-      int vectors,
-      int n,
-      float[] sums,
-      int at,
-      int stride) {
-    addRows(
-        values[layer],
-        widths[layer].value,
-        column,
-        first,
-        end,
-        weights,
-        from,
-        fromStride,
-        vectors,
-        n,
-        sums,
-        at,
-        stride);
-  }
-
-  /**
-   * sums[at + t·stride + c] += Σ weights[from + t·fromStride + p − first] · key(p)[column + c] over
-   * p in [first, end), for t in [0, vectors), c in [0, n).
-   */
-  public void addKeys(
-      int layer,
-      int column,
-      int first,
-      int end,
-      float[] weights,
-      int from,
-      int fromStride,
-      int vectors,
-      int n,
-      float[] sums,
-      int at,
-      int stride) {
-    addRows(
-        keys[layer],
-        widths[layer].key,
-        column,
-        first,
-        end,
-        weights,
-        from,
-        fromStride,
-        vectors,
-        n,
-        sums,
-        at,
-        stride);
-  }
-
-  private void addRows(
-      float[][] blocksOfLayer,
-      int width,
-      int column,
-      int first,
-      int end,
-      float[] weights,
-      int from,
-      int fromStride,
-      int vectors,
-      int n,
-      float[] sums,
-      int at,
-      int stride) {
-    for (int p = first; p < end; ) {
-      float[] block = blocksOfLayer[p / BLOCK_POSITIONS];
-      int row = p % BLOCK_POSITIONS * width + column;
-      int count = endOfBlock(p, end) - p;
-      int weight = from + p - first;
-      kernels.addRows(
-          weights, weight, fromStride, vectors, block, row, width, count, n, sums, at, stride);
-      p += count;
+  public void loadValues(
+      int layer, int head, int first, int count, int firstElement, float[] panel) {
+    Shape shape = shapes[layer];
+    int n = Math.min(PANEL, shape.value - firstElement);
+    int at = valueAt(shape, first, head, firstElement);
+    int block = first / BLOCK_POSITIONS;
+    if (n == PANEL) {
+      values[layer].load(block, at, PANEL * count, panel, 0);
+      return;
     }
-  }
-
-  private static int endOfBlock(int position, int end) {
-    return Math.min((position / BLOCK_POSITIONS + 1) * BLOCK_POSITIONS, end);
+    for (int i = 0; i < count; i++) {
+      values[layer].load(block, at + i * n, n, panel, i * PANEL);
+      Arrays.fill(panel, i * PANEL + n, (i + 1) * PANEL, 0);
+    }
   }
 
   /** Gives all memory back. */
   public void clear() {
     blocks = 0;
-    for (float[][][] all : new float[][][][] {keys, values}) {
-      for (float[][] layer : all) {
-        Arrays.fill(layer, null);
-      }
+    for (int layer = 0; layer < shapes.length; layer++) {
+      keys[layer].clear();
+      values[layer].clear();
     }
   }
 }

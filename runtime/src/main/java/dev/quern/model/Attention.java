@@ -21,6 +21,7 @@ final class Attention {
   private final CausalAttention causal;
   private final CausalAttention.Shape[] shapes; // per layer with grouped queries
   private final Workers.Task prepareToken = this::prepareToken;
+  private final Workers.Task storeTile = this::storeTile;
   private final Workers.Task gateToken = this::gateToken;
   private float[] queries = {};
   private float[] gatedQueries = {}; // [token, head, {query, gate}]
@@ -65,8 +66,8 @@ final class Attention {
   }
 
   /** What a layer caches per position. */
-  static KvCache.Widths cached(TokenMixer.GroupedQuery config) {
-    return new KvCache.Widths(config.keyValueSize(), config.keyValueSize());
+  static KvCache.Shape cached(TokenMixer.GroupedQuery config) {
+    return new KvCache.Shape(config.numKvHeads(), config.headDim(), config.headDim());
   }
 
   /**
@@ -101,6 +102,7 @@ final class Attention {
     products.add(layer.value(), input, 0, tokens, values, 0);
     products.run();
     causal.runAll(tokens, prepareToken, (long) tokens * config.querySize());
+    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.keyValueSize());
     causal.run(shapes[index], index, layer.sinks(), queries, out, tokens, start);
     if (config.gated()) {
       causal.runAll(tokens, gateToken, (long) tokens * config.querySize());
@@ -113,7 +115,7 @@ final class Attention {
     }
   }
 
-  /** Adds biases, norms and turns queries and keys of a token; stores key and value. */
+  /** Adds biases, norms and turns queries and keys of a token. */
   private void prepareToken(int token, int thread) {
     int position = start + token;
     int query = token * config.querySize();
@@ -128,8 +130,17 @@ final class Attention {
     addBias(layer.valueBias(), values, key);
     prepareHeads(queries, query, config.numHeads(), layer.queryNorm(), position);
     prepareHeads(keys, key, config.numKvHeads(), layer.keyNorm(), position);
-    cache.putKey(layerIndex, position, keys, key);
-    cache.putValue(layerIndex, position, values, key);
+  }
+
+  /** The tokens of one tile of the cache: their keys share cache lines. */
+  private void storeTile(int tile, int thread) {
+    int first = (start / KvCache.TILE + tile) * KvCache.TILE;
+    int end = Math.min(first + KvCache.TILE, start + tokens);
+    for (int position = Math.max(first, start); position < end; position++) {
+      int at = (position - start) * config.keyValueSize();
+      cache.putKey(layerIndex, position, keys, at);
+      cache.putValue(layerIndex, position, values, at);
+    }
   }
 
   private void addBias(float[] bias, float[] x, int offset) {

@@ -4,37 +4,35 @@ import dev.quern.kernels.Kernels;
 import dev.quern.kernels.Workers;
 import dev.quern.kv.KvCache;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * What all kinds of attention share: softmax(scale · q · keys) · values of every token and head
  * over the cached positions that the token may see.
  *
- * <p>A piece of parallel work is a few rows that read the same keys: a row is a head of a token,
- * and a piece has several of either. It passes over the keys in tiles of a few positions, so that a
- * tile is read from memory once. The cut into pieces depends on shapes alone, and what a token and
- * head give does not depend on their piece.
+ * <p>A piece of parallel work is some rows that read the same keys: heads of one or several tokens.
+ * Positions are cut into spans; what the spans give is added in their order. Where there are few
+ * tokens, the spans of a piece are pieces too. The cut depends on shapes alone, and what a token
+ * and head give does not depend on it.
  */
-final class CausalAttention {
-  /** Of one head. */
-  private static final int PIECE_TOKENS = 16;
+public final class CausalAttention {
+  /** Of a piece: reading a tile of keys and values then costs little beside multiplying it. */
+  private static final int PIECE_ROWS = 128;
 
-  /** Of a single token; more would leave threads without work. */
-  private static final int PIECE_HEADS = 4;
-
-  /** Keys of a tile stay in L2 in all models; see {@link KvCache} for its larger blocks. */
-  private static final int TILE_POSITIONS = 64;
+  /** A multiple of {@link KvCache#TILE}: with 8 heads some 50 microseconds of work. */
+  private static final int SPAN_POSITIONS = 1024;
 
   /** Below this many multiplications, waking threads costs more than it saves. */
   private static final long MIN_SHARED_WORK = 1 << 16;
 
-  /** Room for scores grows in such steps and not with every decoded token. */
-  private static final int SCORES_STEP = 256;
-
-  private final Kernels kernels;
   private final Workers workers;
-  private final KvCache cache;
-  private final float[][] scores; // per thread [row, position]
+  private final AttentionRows[] rowsOfThread;
+  private final AttentionRows.Sums[] totals; // per thread
+  private final AttentionRows.Sums[] spanSums; // per thread
+  private AttentionRows.Sums[] partials = {}; // [piece, span]
   private final Workers.Task attendPiece = this::attendPiece;
+  private final Workers.Task attendSpan = this::attendSpan;
+  private final Workers.Task mergePiece = this::mergePiece;
 
   // What the tasks work on.
   private Shape shape;
@@ -45,13 +43,16 @@ final class CausalAttention {
   private int tokens;
   private int start;
   private int pieceHeads;
-  private int scoresOfRow;
+  private int pieceTokens;
+  private int pieces;
+  private int firstSpan;
+  private int spans;
 
   /**
    * @param valuesInKeys whether the first valueDim elements of a key are its value
    * @param window positions that a token sees, its own included; 0 for all
    */
-  record Shape(
+  public record Shape(
       int numHeads,
       int numKvHeads,
       int keyDim,
@@ -66,11 +67,21 @@ final class CausalAttention {
     }
   }
 
-  CausalAttention(Kernels kernels, Workers workers, KvCache cache) {
-    this.kernels = kernels;
+  public CausalAttention(Kernels kernels, Workers workers, KvCache cache) {
     this.workers = workers;
-    this.cache = cache;
-    scores = new float[workers.threads()][0];
+    int threads = workers.threads();
+    rowsOfThread =
+        IntStream.range(0, threads)
+            .mapToObj(thread -> new AttentionRows(kernels, cache))
+            .toArray(AttentionRows[]::new);
+    totals = newSums(threads);
+    spanSums = newSums(threads);
+  }
+
+  private static AttentionRows.Sums[] newSums(int count) {
+    AttentionRows.Sums[] sums = new AttentionRows.Sums[count];
+    Arrays.setAll(sums, i -> new AttentionRows.Sums());
+    return sums;
   }
 
   /**
@@ -80,7 +91,7 @@ final class CausalAttention {
    * @param newQueries [tokens, numHeads, keyDim]
    * @param newOut [tokens, numHeads, valueDim], written
    */
-  void run(
+  public void run(
       Shape newShape,
       int newLayer,
       float[] newSinks,
@@ -95,19 +106,24 @@ final class CausalAttention {
     out = newOut;
     tokens = newTokens;
     start = newStart;
-    pieceHeads = tokens == 1 ? Math.min(PIECE_HEADS, shape.group()) : 1;
-    int mostVisible = end(tokens - 1) - first(Math.max(0, tokens - PIECE_TOKENS));
-    scoresOfRow = (mostVisible / SCORES_STEP + 1) * SCORES_STEP; // at least one more, for the sink
-    int rows = Math.max(pieceHeads, Math.min(tokens, PIECE_TOKENS));
-    int needed = Math.multiplyExact(rows, scoresOfRow);
-    for (int thread = 0; thread < scores.length; thread++) {
-      if (scores[thread].length < needed) {
-        scores[thread] = new float[needed];
+    pieceHeads = Math.min(PIECE_ROWS, shape.group());
+    pieceTokens = Math.min(PIECE_ROWS / pieceHeads, tokens);
+    pieces = Math.ceilDiv(tokens, pieceTokens) * shape.numKvHeads() * piecesOfGroup();
+    firstSpan = first(0) / SPAN_POSITIONS;
+    spans = Math.ceilDiv(end(tokens - 1), SPAN_POSITIONS) - firstSpan;
+    long positions = (long) end(tokens - 1) - first(0);
+    long work = tokens * positions * shape.numHeads() * (shape.keyDim() + shape.valueDim());
+    if (spans > 1 && tokens == pieceTokens) {
+      if (partials.length < pieces * spans) {
+        AttentionRows.Sums[] more = newSums(pieces * spans);
+        System.arraycopy(partials, 0, more, 0, partials.length);
+        partials = more;
       }
+      runAll(pieces * spans, attendSpan, work);
+      runAll(pieces, mergePiece, (long) pieces * spans * shape.valueDim());
+    } else {
+      runAll(pieces, attendPiece, work);
     }
-    int pieces = Math.ceilDiv(tokens, PIECE_TOKENS) * shape.numKvHeads() * piecesOfGroup();
-    long products = (long) tokens * mostVisible * shape.numHeads();
-    runAll(pieces, attendPiece, products * (shape.keyDim() + shape.valueDim()));
   }
 
   /**
@@ -115,13 +131,13 @@ final class CausalAttention {
    *
    * @param work multiplications, about
    */
-  void runAll(int pieces, Workers.Task task, long work) {
+  void runAll(int count, Workers.Task task, long work) {
     if (work < MIN_SHARED_WORK) {
-      for (int piece = 0; piece < pieces; piece++) {
+      for (int piece = 0; piece < count; piece++) {
         task.run(piece, 0);
       }
     } else {
-      workers.run(pieces, task);
+      workers.run(count, task);
     }
   }
 
@@ -138,85 +154,99 @@ final class CausalAttention {
     return start + token + 1;
   }
 
-  private void attendPiece(int piece, int thread) {
+  /** The longest come first, so that threads end together. */
+  private int firstToken(int piece) {
     int headPieces = shape.numKvHeads() * piecesOfGroup();
-    int kvHead = piece % headPieces / piecesOfGroup();
-    int head = kvHead * shape.group() + piece % piecesOfGroup() * pieceHeads;
-    int token = piece / headPieces * PIECE_TOKENS;
-    int heads = Math.min(pieceHeads, (kvHead + 1) * shape.group() - head);
-    int rows = Math.max(heads, Math.min(PIECE_TOKENS, tokens - token));
-    attend(token, head, rows, kvHead, scores[thread]);
+    return (pieces / headPieces - 1 - piece / headPieces) * pieceTokens;
   }
 
-  /** Rows are heads of the only token, or tokens of one head. */
-  private void attend(int token, int head, int rows, int kvHead, float[] weights) {
-    int first = first(token);
-    int end = end(tokens == 1 ? token : token + rows - 1);
-    int row = token * shape.numHeads() + head;
-    int rowStep = tokens == 1 ? 1 : shape.numHeads();
-    // Also of positions that only some rows see: their weights become 0.
-    for (int p = first; p < end; p = nextTile(p)) {
-      cache.scores(
-          layer,
-          kvHead * shape.keyDim(),
-          p,
-          Math.min(nextTile(p), end),
-          queries,
-          row * shape.keyDim(),
-          rowStep * shape.keyDim(),
-          rows,
-          shape.keyDim(),
-          shape.scale(),
-          weights,
-          p - first,
-          scoresOfRow);
-    }
-    for (int r = 0; r < rows; r++) {
-      int ofToken = tokens == 1 ? token : token + r;
-      int ofHead = tokens == 1 ? head + r : head;
-      normalise(
-          weights,
-          r * scoresOfRow,
-          ofHead,
-          first(ofToken) - first,
-          end(ofToken) - first,
-          end - first);
-      int to = (row + r * rowStep) * shape.valueDim();
-      Arrays.fill(out, to, to + shape.valueDim(), 0);
-    }
-    for (int p = first; p < end; p = nextTile(p)) {
-      addTile(p, Math.min(nextTile(p), end), kvHead, weights, p - first, rows, row, rowStep);
-    }
+  private int kvHead(int piece) {
+    return piece % (shape.numKvHeads() * piecesOfGroup()) / piecesOfGroup();
   }
 
-  private static int nextTile(int position) {
-    return (position / TILE_POSITIONS + 1) * TILE_POSITIONS;
+  private int firstHead(int piece) {
+    return kvHead(piece) * shape.group() + piece % piecesOfGroup() * pieceHeads;
   }
 
-  /** Scores [from, to) of a row become weights, those before and after 0 up to count. */
-  private void normalise(float[] weights, int row, int head, int from, int to, int count) {
-    if (sinks.length > 0) {
-      weights[row + to] = sinks[head];
-      kernels.softmax(weights, row + from, to - from + 1);
-    } else {
-      kernels.softmax(weights, row + from, to - from);
+  private int heads(int piece) {
+    return Math.min(pieceHeads, (kvHead(piece) + 1) * shape.group() - firstHead(piece));
+  }
+
+  private int tokens(int piece) {
+    return Math.min(pieceTokens, tokens - firstToken(piece));
+  }
+
+  private AttentionRows rows(int piece, int thread) {
+    AttentionRows rows = rowsOfThread[thread];
+    int heads = heads(piece);
+    int count = tokens(piece);
+    rows.start(shape, layer, kvHead(piece), heads * count);
+    for (int t = 0; t < count; t++) {
+      int token = firstToken(piece) + t;
+      for (int h = 0; h < heads; h++) {
+        int query = (token * shape.numHeads() + firstHead(piece) + h) * shape.keyDim();
+        rows.setRow(t * heads + h, queries, query, first(token), end(token));
+      }
     }
-    Arrays.fill(weights, row, row + from, 0);
-    Arrays.fill(weights, row + to, row + count, 0);
+    rows.group();
+    return rows;
   }
 
-  /** Adds the weighted values of positions [p, end) to all rows. */
-  private void addTile(
-      int p, int end, int kvHead, float[] weights, int at, int rows, int row, int rowStep) {
-    int dim = shape.valueDim();
-    int to = row * dim;
-    int step = rowStep * dim;
-    if (shape.valuesInKeys()) {
-      int column = kvHead * shape.keyDim();
-      cache.addKeys(layer, column, p, end, weights, at, scoresOfRow, rows, dim, out, to, step);
-    } else {
-      int column = kvHead * dim;
-      cache.addValues(layer, column, p, end, weights, at, scoresOfRow, rows, dim, out, to, step);
+  private void attendPiece(int piece, int thread) {
+    AttentionRows rows = rows(piece, thread);
+    AttentionRows.Sums total = totals[thread];
+    total.clear(heads(piece) * tokens(piece), AttentionRows.panels(shape));
+    for (int span = firstSpan; span < firstSpan + spans; span++) {
+      if (addSpan(piece, span, rows, spanSums[thread])) {
+        rows.merge(spanSums[thread], total);
+      }
+    }
+    finish(piece, rows, total);
+  }
+
+  /** Whether the piece's tokens see anything of the span. */
+  private boolean addSpan(int piece, int span, AttentionRows rows, AttentionRows.Sums sums) {
+    int token = firstToken(piece);
+    int from = Math.max(span * SPAN_POSITIONS, first(token) / KvCache.TILE * KvCache.TILE);
+    int to = Math.min((span + 1) * SPAN_POSITIONS, end(token + tokens(piece) - 1));
+    if (from >= to) {
+      return false;
+    }
+    sums.clear(heads(piece) * tokens(piece), AttentionRows.panels(shape));
+    rows.add(from, to, sums);
+    return true;
+  }
+
+  private void attendSpan(int task, int thread) {
+    int piece = task / spans;
+    AttentionRows rows = rows(piece, thread);
+    int panels = AttentionRows.panels(shape);
+    partials[task].clear(heads(piece) * tokens(piece), panels);
+    addSpan(piece, firstSpan + task % spans, rows, partials[task]);
+  }
+
+  private void mergePiece(int piece, int thread) {
+    AttentionRows rows = rowsOfThread[thread];
+    int count = heads(piece) * tokens(piece);
+    rows.start(shape, layer, kvHead(piece), count);
+    AttentionRows.Sums total = totals[thread];
+    total.clear(count, AttentionRows.panels(shape));
+    for (int span = 0; span < spans; span++) {
+      rows.merge(partials[piece * spans + span], total);
+    }
+    finish(piece, rows, total);
+  }
+
+  private void finish(int piece, AttentionRows rows, AttentionRows.Sums total) {
+    int heads = heads(piece);
+    for (int t = 0; t < tokens(piece); t++) {
+      int token = firstToken(piece) + t;
+      for (int h = 0; h < heads; h++) {
+        int head = firstHead(piece) + h;
+        float sink = sinks.length > 0 ? sinks[head] : Float.NEGATIVE_INFINITY;
+        int at = (token * shape.numHeads() + head) * shape.valueDim();
+        rows.finish(t * heads + h, sink, total, out, at);
+      }
     }
   }
 }

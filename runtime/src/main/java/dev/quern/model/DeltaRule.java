@@ -229,7 +229,7 @@ final class DeltaRule {
   private void multiply(
       float[] panel, int columns, float[] x, int offset, int stride, int vectors, float[] sums) {
     groups.set(x, offset, stride, vectors, columns);
-    groups.addProduct(panel, sums);
+    groups.addProduct(panel, sums, 0);
   }
 
   private void output(float[] memory, int first, int count, int panel) {

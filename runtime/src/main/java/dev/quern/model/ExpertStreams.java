@@ -17,6 +17,7 @@ import dev.quern.experts.StreamedExperts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.FormatException;
 import dev.quern.format.ShadowFile;
+import dev.quern.kv.KvType;
 import dev.quern.system.DiskSpeed;
 import dev.quern.system.IoMode;
 import dev.quern.system.MemoryStatus;
@@ -68,7 +69,8 @@ public final class ExpertStreams implements AutoCloseable {
     /**
      * @param standIns whether the pack's stand-ins stay in memory beside the experts
      */
-    static Plan of(ModelSource.Packed pack, Streaming.Budget budget, boolean standIns)
+    static Plan of(
+        ModelSource.Packed pack, Streaming.Budget budget, boolean standIns, KvType kvType)
         throws FormatException {
       long all = 0;
       long largest = 0;
@@ -85,7 +87,7 @@ public final class ExpertStreams implements AutoCloseable {
             new Plan(0, Math.min(bytes, all), all, largest).check();
         case Streaming.Total(long bytes, int context) -> {
           ModelConfig config = pack.config();
-          RunMemory memory = RunMemory.of(config, Math.min(context, config.maxPositions()));
+          RunMemory memory = RunMemory.of(config, Math.min(context, config.maxPositions()), kvType);
           WeightSizes weights = WeightSizes.of(pack);
           long other =
               memory.bytes() + weights.restResident() + (standIns ? weights.standInBytes() : 0);
@@ -137,7 +139,7 @@ public final class ExpertStreams implements AutoCloseable {
   static ExpertStreams open(ModelSource.Packed pack, ModelOptions model, ExpertViews views)
       throws IOException {
     Streaming streaming = model.streaming().orElseThrow();
-    Plan plan = Plan.of(pack, streaming.budget(), model.selection().standIns());
+    Plan plan = Plan.of(pack, streaming.budget(), model.selection().standIns(), model.kvType());
     List<Optional<ExpertFile>> layers =
         IntStream.range(0, pack.config().numLayers())
             .mapToObj(layer -> pack.pack().expertFile(layer))

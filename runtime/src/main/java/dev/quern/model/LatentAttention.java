@@ -34,6 +34,7 @@ final class LatentAttention {
   private final CausalAttention.Shape[] shapes; // per layer with latent attention
   private final Workers.Task normQueryLatent = this::normQueryLatent;
   private final Workers.Task prepareToken = this::prepareToken;
+  private final Workers.Task storeTile = this::storeTile;
   private final Workers.Task placeRotary = this::placeRotary;
   private float[] queryLatent = {};
   private float[] queries = {}; // [token, head, {headDim, rotaryDim}]
@@ -46,6 +47,7 @@ final class LatentAttention {
   private TokenMixer.Latent config;
   private int layerIndex;
   private int start;
+  private int tokens;
   private int chunk; // first token of those whose queries are mapped
 
   LatentAttention(
@@ -85,8 +87,8 @@ final class LatentAttention {
   }
 
   /** What a layer caches per position. */
-  static KvCache.Widths cached(TokenMixer.Latent config) {
-    return new KvCache.Widths(config.cachedSize(), 0);
+  static KvCache.Shape cached(TokenMixer.Latent config) {
+    return new KvCache.Shape(1, config.cachedSize(), 0);
   }
 
   /** Floats that mapped queries and sums of latents take for a batch of tokens. */
@@ -114,7 +116,8 @@ final class LatentAttention {
    * @param result [tokens, hiddenSize], written
    */
   void run(
-      Weights.Latent newLayer, int index, Rows input, int tokens, int newStart, float[] result) {
+      Weights.Latent newLayer, int index, Rows input, int newTokens, int newStart, float[] result) {
+    tokens = newTokens;
     layer = newLayer;
     config = newLayer.config();
     layerIndex = index;
@@ -132,6 +135,7 @@ final class LatentAttention {
     }
     products.run();
     causal.runAll(tokens, prepareToken, (long) tokens * config.querySize());
+    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.cachedSize());
 
     float[] out = outputs[index].start(tokens);
     int atOnce = atOnce(config, tokens);
@@ -155,7 +159,7 @@ final class LatentAttention {
     kernels.rmsNorm(queryLatent, at, norm, epsilon, queryLatent, at, config.queryRank());
   }
 
-  /** Norms the latent, turns the rotary parts, stores what is cached. */
+  /** Norms the latent, turns the rotary parts. */
   private void prepareToken(int token, int thread) {
     int position = start + token;
     int key = token * config.cachedSize();
@@ -163,7 +167,6 @@ final class LatentAttention {
     Rope rope = ropes.of(layerIndex);
     kernels.rmsNorm(keys, key, layer.latentNorm(), epsilon, keys, key, latentSize);
     rope.apply(keys, key + latentSize, position);
-    cache.putKey(layerIndex, position, keys, key);
     int headSize = config.querySize() / config.numHeads();
     for (int head = 0; head < config.numHeads(); head++) {
       int query = token * config.querySize() + head * headSize;
@@ -171,33 +174,34 @@ final class LatentAttention {
     }
   }
 
+  /** The tokens of one tile of the cache: what is stored of them shares cache lines. */
+  private void storeTile(int tile, int thread) {
+    int first = (start / KvCache.TILE + tile) * KvCache.TILE;
+    int end = Math.min(first + KvCache.TILE, start + tokens);
+    for (int position = Math.max(first, start); position < end; position++) {
+      cache.putKey(layerIndex, position, keys, (position - start) * config.cachedSize());
+    }
+  }
+
   /** Attention of tokens [chunk, chunk + tokens), whose keys are all cached. */
-  private void attendChunk(int tokens, float[] out) {
+  private void attendChunk(int count, float[] out) {
     int querySize = config.querySize();
     int headSize = querySize / config.numHeads();
     for (int head = 0; head < config.numHeads(); head++) {
       int from = chunk * querySize + head * headSize;
       int to = head * config.cachedSize();
       matMul.add(
-          layer.keyUp().get(head),
-          queries,
-          from,
-          querySize,
-          tokens,
-          mapped,
-          to,
-          mappedSize(config));
+          layer.keyUp().get(head), queries, from, querySize, count, mapped, to, mappedSize(config));
     }
     matMul.run();
-    causal.runAll(tokens, placeRotary, (long) tokens * mappedSize(config));
-    causal.run(shapes[layerIndex], layerIndex, NO_SINKS, mapped, context, tokens, start + chunk);
+    causal.runAll(count, placeRotary, (long) count * mappedSize(config));
+    causal.run(shapes[layerIndex], layerIndex, NO_SINKS, mapped, context, count, start + chunk);
     int contextSize = config.numHeads() * config.latentSize();
     int outputSize = outputSize(config);
     for (int head = 0; head < config.numHeads(); head++) {
       int from = head * config.latentSize();
       int to = chunk * outputSize + head * config.valueDim();
-      matMul.add(
-          layer.valueUp().get(head), context, from, contextSize, tokens, out, to, outputSize);
+      matMul.add(layer.valueUp().get(head), context, from, contextSize, count, out, to, outputSize);
     }
     matMul.run();
   }

@@ -1,6 +1,7 @@
 package dev.quern.model;
 
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import java.util.Optional;
 
 /**
@@ -12,6 +13,7 @@ import java.util.Optional;
  * @param prefill how a prompt passes the layers; results depend on it only by rounding
  * @param prefillChunk tokens of a chunk where the prompt is cut into chunks
  * @param activations what packed matrices are multiplied with where few tokens read them
+ * @param kvType how keys and values are stored
  */
 public record ModelOptions(
     int threads,
@@ -19,7 +21,8 @@ public record ModelOptions(
     ExpertSelection selection,
     Prefill prefill,
     int prefillChunk,
-    Activations activations) {
+    Activations activations,
+    KvType kvType) {
   /** What a small cache of experts is read through for at once. */
   public static final int DEFAULT_CHUNK = 128;
 
@@ -45,7 +48,8 @@ public record ModelOptions(
         ExpertSelection.ALL,
         Prefill.LAYER_GROUPED,
         DEFAULT_CHUNK,
-        Activations.INT);
+        Activations.INT,
+        KvType.F16);
   }
 
   /** All processors of the machine. */
@@ -55,22 +59,30 @@ public record ModelOptions(
 
   public ModelOptions with(Streaming newStreaming) {
     return new ModelOptions(
-        threads, Optional.of(newStreaming), selection, prefill, prefillChunk, activations);
+        threads, Optional.of(newStreaming), selection, prefill, prefillChunk, activations, kvType);
   }
 
   public ModelOptions with(ExpertSelection newSelection) {
-    return new ModelOptions(threads, streaming, newSelection, prefill, prefillChunk, activations);
+    return new ModelOptions(
+        threads, streaming, newSelection, prefill, prefillChunk, activations, kvType);
   }
 
   public ModelOptions with(Prefill newPrefill, int newChunk) {
-    return new ModelOptions(threads, streaming, selection, newPrefill, newChunk, activations);
+    return new ModelOptions(
+        threads, streaming, selection, newPrefill, newChunk, activations, kvType);
   }
 
   public ModelOptions with(Activations newActivations) {
-    return new ModelOptions(threads, streaming, selection, prefill, prefillChunk, newActivations);
+    return new ModelOptions(
+        threads, streaming, selection, prefill, prefillChunk, newActivations, kvType);
+  }
+
+  public ModelOptions with(KvType newKvType) {
+    return new ModelOptions(
+        threads, streaming, selection, prefill, prefillChunk, activations, newKvType);
   }
 
   RunOptions run() {
-    return new RunOptions(selection, prefill, prefillChunk);
+    return new RunOptions(selection, prefill, prefillChunk, kvType);
   }
 }

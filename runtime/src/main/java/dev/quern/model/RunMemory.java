@@ -1,6 +1,7 @@
 package dev.quern.model;
 
 import dev.quern.kv.KvCache;
+import dev.quern.kv.KvType;
 import java.util.List;
 
 /**
@@ -22,13 +23,13 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
   /**
    * @param context positions, at least 1
    */
-  public static RunMemory of(ModelConfig config, int context) {
+  public static RunMemory of(ModelConfig config, int context, KvType kvType) {
     if (context < 1 || context > config.maxPositions()) {
       throw new IllegalArgumentException(
           "context: expected 1 to %d, the model's, found %d"
               .formatted(config.maxPositions(), context));
     }
-    List<KvCache.Widths> cached = Session.cached(config);
+    List<KvCache.Shape> cached = Session.cached(config);
     long states = 0;
     for (ModelConfig.Layer layer : config.layers()) {
       states += stateElements(layer.mixer());
@@ -44,8 +45,8 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
             + config.vocabSize();
     return new RunMemory(
         context,
-        KvCache.bytesPerPosition(cached),
-        KvCache.bytes(cached, context),
+        KvCache.bytesPerPosition(kvType, cached),
+        KvCache.bytes(kvType, cached, context),
         states * Float.BYTES,
         Math.multiplyExact(buffers, Float.BYTES));
   }

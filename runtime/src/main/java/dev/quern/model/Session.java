@@ -57,7 +57,7 @@ public final class Session implements AutoCloseable {
     this.config = config;
     this.maxTokens = maxTokens;
     batchTokens = options.prefill().inChunks() ? options.chunkTokens() : batchTokens(config);
-    cache = new KvCache(kernels, cached(config), maxTokens);
+    cache = new KvCache(options.kvType(), cached(config), maxTokens);
     transformer = new Transformer(config, weights, kernels, matMul, cache, options, maxTokens);
     last = new float[config.vocabSize()];
     recurrent = config.hasRecurrentLayers();
@@ -73,13 +73,13 @@ public final class Session implements AutoCloseable {
   }
 
   /** What the KV cache keeps of one position, per layer. */
-  static List<KvCache.Widths> cached(ModelConfig config) {
+  static List<KvCache.Shape> cached(ModelConfig config) {
     return config.layers().stream()
         .map(layer ->
             switch (layer.mixer()) {
               case TokenMixer.GroupedQuery m -> Attention.cached(m);
               case TokenMixer.Latent m -> LatentAttention.cached(m);
-              case TokenMixer.DeltaNet m -> KvCache.Widths.NONE;
+              case TokenMixer.DeltaNet m -> KvCache.Shape.NONE;
             })
         .toList();
   }

@@ -80,8 +80,8 @@ class InspectTest {
     assertEquals(16, model.get("bitsPerWeight").asDouble());
     assertEquals("byte-level BPE (tokenizer.json)", model.get("tokenizer").asString());
     assertEquals(512, model.get("memory").get("context").asInt());
-    // 6 layers, 2 heads of 64 for keys and as many for values, float32.
-    assertEquals(6 * 2 * 2 * 64 * 4, model.get("memory").get("cachePerToken").asInt());
+    // 6 layers, 2 heads of 64 for keys and as many for values, float16.
+    assertEquals(6 * 2 * 2 * 64 * 2, model.get("memory").get("cachePerToken").asInt());
     JsonNode asItIs = model.get("variants").get(0);
     assertTrue(asItIs.get("convertBits").isNull());
     assertEquals(23_437_312, asItIs.get("bytes").asLong());
@@ -112,7 +112,7 @@ class InspectTest {
             "byte-level BPE",
             "convert --bits 3",
             "in 220 MB of memory",
-            "100 tokens, 6144 bytes each",
+            "100 tokens, 3072 bytes each",
             "everything")) {
       assertTrue(run.out.contains(part), part + " in\n" + run.out);
     }

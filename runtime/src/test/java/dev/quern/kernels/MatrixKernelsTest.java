@@ -131,7 +131,7 @@ class MatrixKernelsTest {
     int vectors = Math.min(most, vector.groupVectors());
     SplittableRandom random = new SplittableRandom(SEED);
     float[] panel = TestMatrices.gaussian(random, 64 * columns);
-    float[] x = TestMatrices.gaussian(random, 2 + vectors * columns);
+    float[] x = TestMatrices.gaussian(random, 2 + 8 * columns);
     float[] expected = TestMatrices.gaussian(random, 5 + 64 * vectors + 3);
     float[] actual = expected.clone();
     scalar.multiplyPanel(panel, columns, vectors, x, 2, expected, 5);
@@ -167,11 +167,11 @@ class MatrixKernelsTest {
     float[] together = new float[64 * vectors];
     VectorGroups groups = new VectorGroups(vector);
     groups.set(x, 3, stride, vectors, columns);
-    groups.addProduct(panel, together);
+    groups.addProduct(panel, together, 0);
     for (int t = 0; t < vectors; t++) {
       float[] alone = new float[64];
       groups.set(x, 3 + t * stride, stride, 1, columns);
-      groups.addProduct(panel, alone);
+      groups.addProduct(panel, alone, 0);
       assertArrayEquals(alone, Arrays.copyOfRange(together, 64 * t, 64 * t + 64));
     }
   }
@@ -182,12 +182,25 @@ class MatrixKernelsTest {
     int columns = 35;
     int stride = columns + 2;
     float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 3 + vectors * stride);
-    float[] expected = new float[2 + vectors * columns + 1]; // what is around it stays
+    float[] out = new float[2 + 8 * columns + 1];
+    vector.group(x, 3, stride, vectors, columns, out, 2);
+    for (int c = 0; c < columns; c++) {
+      for (int i = 0; i < vectors; i++) {
+        assertEquals(x[3 + i * stride + c], out[2 + 8 * c + i]);
+      }
+    }
+    assertEquals(0, out[0] + out[1] + out[out.length - 1], "written outside");
+  }
+
+  @Test
+  void transposeEqualsScalar() {
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 5 + 64 * 64);
+    float[] expected = new float[3 + 64 * 64 + 1];
     float[] actual = expected.clone();
-    scalar.group(x, 3, stride, vectors, columns, expected, 2);
-    vector.group(x, 3, stride, vectors, columns, actual, 2);
+    scalar.transpose(x, 5, expected, 3);
+    vector.transpose(x, 5, actual, 3);
     assertArrayEquals(expected, actual);
-    assertEquals(x[3 + (vectors - 1) * stride + 34], expected[2 + 35 * vectors - 1]);
+    assertEquals(x[5 + 64 * 7 + 40], actual[3 + 64 * 40 + 7]);
   }
 
   /** All 65536 half precision values, through a dense matrix with one column. */

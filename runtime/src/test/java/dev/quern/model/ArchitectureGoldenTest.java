@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kv.KvType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,7 +66,7 @@ class ArchitectureGoldenTest {
   @ParameterizedTest
   @MethodSource("cases")
   void logitsAgreeWithTheOtherEngine(Case golden) throws IOException {
-    try (Model model = Model.open(golden.path(), new ModelOptions(2))) {
+    try (Model model = Model.open(golden.path(), new ModelOptions(2).with(KvType.F32))) {
       for (String name : List.of("short", "long")) {
         float[] expected = golden.logits(name);
         int[] ids = Golden.ids(golden.sequence(name).get("row_ids"));
@@ -81,7 +82,7 @@ class ArchitectureGoldenTest {
     JsonNode sequence = golden.sequence("short");
     int[] expected = Golden.ids(sequence.get("greedy_ids"));
     int[] actual = new int[expected.length];
-    try (Model model = Model.open(golden.path(), new ModelOptions(1));
+    try (Model model = Model.open(golden.path(), new ModelOptions(1).with(KvType.F32));
         Session session = model.newSession(64)) {
       int[] ids = Golden.ids(sequence.get("prompt_ids"));
       for (int i = 0; i < actual.length; i++) {
@@ -97,7 +98,7 @@ class ArchitectureGoldenTest {
   @MethodSource("cases")
   void logitsDoNotDependOnHowThePromptIsCut(Case golden) throws IOException {
     int[] ids = Golden.ids(golden.sequence("long").get("row_ids"));
-    try (Model model = Model.open(golden.path(), new ModelOptions(2))) {
+    try (Model model = Model.open(golden.path(), new ModelOptions(2).with(KvType.F32))) {
       float[] whole = Golden.allLogits(model, ids);
       int vocabSize = model.config().vocabSize();
       for (int chunk : new int[] {1, 3, 50}) {
@@ -122,7 +123,7 @@ class ArchitectureGoldenTest {
     int[] ids = Golden.ids(golden.sequence("long").get("row_ids"));
     float[][] logits = new float[3][];
     for (int threads = 1; threads <= 3; threads++) {
-      try (Model model = Model.open(golden.path(), new ModelOptions(threads))) {
+      try (Model model = Model.open(golden.path(), new ModelOptions(threads).with(KvType.F32))) {
         logits[threads - 1] = Golden.allLogits(model, ids);
       }
     }
@@ -134,7 +135,7 @@ class ArchitectureGoldenTest {
   @MethodSource("cases")
   void aTruncatedSessionContinuesAsIfTheRestHadNotBeen(Case golden) throws IOException {
     int[] ids = Golden.ids(golden.sequence("short").get("row_ids"));
-    try (Model model = Model.open(golden.path(), new ModelOptions(1));
+    try (Model model = Model.open(golden.path(), new ModelOptions(1).with(KvType.F32));
         Session session = model.newSession(64);
         Session fresh = model.newSession(64)) {
       session.append(Arrays.copyOf(ids, 40));
@@ -155,7 +156,7 @@ class ArchitectureGoldenTest {
     float[] expected = GoldenModel.logits(family, "short.Q4_K_M");
     Path file = GoldenModel.DIR.resolve(family).resolve("model-Q4_K_M.gguf");
     int[] ids = Golden.ids(GoldenModel.json(family).get("sequences").get("short").get("row_ids"));
-    try (Model model = Model.open(file, new ModelOptions(2))) {
+    try (Model model = Model.open(file, new ModelOptions(2).with(KvType.F32))) {
       float difference = Golden.maxAbsDifference(expected, Golden.allLogits(model, ids));
       assertTrue(difference <= TOLERANCE, "largest difference " + difference);
     }

@@ -2,7 +2,9 @@ package dev.quern.model;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kv.KvType;
 import dev.quern.quant.Rotation;
 import java.util.List;
 import java.util.Optional;
@@ -98,6 +100,51 @@ class AttentionTest {
         assertEquals(expected[i], actual[i], TOLERANCE, "chunks of " + chunk + ", value " + i);
       }
     }
+  }
+
+  /** Batches that are all multiplied as such: what is left to differ is attention. */
+  @ParameterizedTest
+  @EnumSource(names = {"PLAIN", "WINDOW", "SINKS_AND_WINDOW"})
+  void theCutOfABatchDoesNotChangeABit(Kind kind) {
+    float[] x = RandomMixer.inputs(1100, 11); // more than a span
+    float[] whole = RandomMixer.run(List.of(kind.mixer), x, 1100, 2).getFirst();
+    for (int chunk : new int[] {20, 110}) {
+      assertArrayEquals(whole, RandomMixer.run(List.of(kind.mixer), x, chunk, 2).getFirst());
+    }
+  }
+
+  /** Several spans, which few tokens share among threads and many do not. */
+  @Test
+  void longContextsEqualTheReference() {
+    int tokens = 2200;
+    float[] x = RandomMixer.inputs(tokens, 12);
+    for (RandomMixer mixer : List.of(Kind.SINKS.mixer, LatentKind.QUERY_OF_INPUT.mixer)) {
+      double[] expected = AttentionReference.of(mixer, x);
+      for (int chunk : new int[] {10, tokens}) {
+        float[] one = RandomMixer.run(List.of(mixer), x, chunk, 1).getFirst();
+        for (int i = 0; i < expected.length; i++) {
+          assertEquals(expected[i], one[i], TOLERANCE, "chunks of " + chunk + ", value " + i);
+        }
+        assertArrayEquals(one, RandomMixer.run(List.of(mixer), x, chunk, 3).getFirst());
+      }
+    }
+  }
+
+  /** A half has 11 significant bits; results are about 1 and mix many of them. */
+  @ParameterizedTest
+  @EnumSource
+  void halfPrecisionKeysAndValuesChangeLittle(Kind kind) {
+    float[] x = RandomMixer.inputs(TOKENS, 13);
+    float[] single = RandomMixer.run(List.of(kind.mixer), x, 50, 1, KvType.F32).getFirst();
+    float[] half = RandomMixer.run(List.of(kind.mixer), x, 50, 1, KvType.F16).getFirst();
+    double error = 0;
+    double energy = 0;
+    for (int i = 0; i < single.length; i++) {
+      error += Math.pow(half[i] - single[i], 2);
+      energy += Math.pow(single[i], 2);
+    }
+    double relative = Math.sqrt(error / energy);
+    assertTrue(relative > 0 && relative < 0x1p-10, kind + ": " + relative);
   }
 
   @Test

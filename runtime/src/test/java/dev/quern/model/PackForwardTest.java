@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.quant.QuantScheme;
 import dev.quern.quant.QuantScheme.Method;
 import java.io.IOException;
@@ -49,8 +50,9 @@ class PackForwardTest {
     Path folder = Files.createDirectory(temp.resolve("folder"));
     RandomPack.write(
         pack, folder, TestConfig.json().put("tie_word_embeddings", tied).toString(), scheme);
-    try (Model packed = Model.open(pack, new ModelOptions(2).with(Activations.F32));
-        Model plain = Model.open(folder, new ModelOptions(2))) {
+    try (Model packed =
+            Model.open(pack, new ModelOptions(2).with(KvType.F32).with(Activations.F32));
+        Model plain = Model.open(folder, new ModelOptions(2).with(KvType.F32))) {
       float[] expected = Golden.allLogits(plain, IDS);
       float[] actual = Golden.allLogits(packed, IDS);
       float difference = Golden.maxAbsDifference(expected, actual);

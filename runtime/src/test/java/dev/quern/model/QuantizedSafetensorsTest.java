@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.format.DType;
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.QuantizedFolders.Encoding;
 import dev.quern.model.RewrittenFolder.Tensor;
 import java.io.IOException;
@@ -70,8 +71,8 @@ class QuantizedSafetensorsTest {
       assertEquals(List.of(), ((ModelSource.Unconverted) quantized).leftAside(), "scales are used");
     }
     int[] ids = {3, 1, 69, 41, 5, 9, 2, 6, 53, 58, 0};
-    try (Model quantized = Model.open(pair.quantized(), new ModelOptions(2));
-        Model plain = Model.open(pair.plain(), new ModelOptions(2))) {
+    try (Model quantized = Model.open(pair.quantized(), new ModelOptions(2).with(KvType.F32));
+        Model plain = Model.open(pair.plain(), new ModelOptions(2).with(KvType.F32))) {
       assertArrayEquals(Golden.allLogits(plain, ids), Golden.allLogits(quantized, ids), 1e-4f);
     }
   }

@@ -5,6 +5,7 @@ import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
 import dev.quern.kernels.Matrix;
 import dev.quern.kv.KvCache;
+import dev.quern.kv.KvType;
 import dev.quern.quant.Linear;
 import dev.quern.quant.Rotation;
 import java.lang.foreign.Arena;
@@ -25,7 +26,7 @@ final class RandomMixer {
 
   private static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final int MAX_POSITIONS = 400;
+  private static final int MAX_POSITIONS = 2400;
 
   private final TokenMixer config;
   private final Map<TensorRole, float[]> values = new EnumMap<>(TensorRole.class);
@@ -119,13 +120,18 @@ final class RandomMixer {
    * @return per mixer [tokens, HIDDEN]
    */
   static List<float[]> run(List<RandomMixer> mixers, float[] x, int chunk, int threads) {
+    return run(mixers, x, chunk, threads, KvType.F32);
+  }
+
+  static List<float[]> run(
+      List<RandomMixer> mixers, float[] x, int chunk, int threads, KvType kvType) {
     ModelConfig model = model(mixers.stream().map(RandomMixer::config).toList());
     Kernels kernels = Kernels.best();
     List<float[]> results = new ArrayList<>();
     try (MatMul matMul = MatMul.create(kernels, threads, Activations.F32);
         Arena arena = Arena.ofShared()) {
       Products products = new Products(matMul, kernels);
-      KvCache cache = new KvCache(kernels, Session.cached(model), MAX_POSITIONS);
+      KvCache cache = new KvCache(kvType, Session.cached(model), MAX_POSITIONS);
       Ropes ropes = new Ropes(model, MAX_POSITIONS);
       Attention attention = new Attention(model, kernels, matMul.workers(), products, cache, ropes);
       LatentAttention latent = new LatentAttention(model, kernels, matMul, products, cache, ropes);

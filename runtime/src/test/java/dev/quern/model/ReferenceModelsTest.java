@@ -3,6 +3,7 @@ package dev.quern.model;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kv.KvType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -34,7 +35,7 @@ class ReferenceModelsTest {
   void logitsAgreeWithTheReference(String name) throws IOException {
     Path folder = GoldenModel.referenceFolder(name);
     int[] ids = ids(name);
-    try (Model model = Model.open(folder, new ModelOptions(2))) {
+    try (Model model = Model.open(folder, new ModelOptions(2).with(KvType.F32))) {
       float[] all = Golden.allLogits(model, ids);
       float difference = Golden.maxAbsDifference(GoldenModel.referenceLogits(name), all);
       assertTrue(difference <= TOLERANCE, "largest difference " + difference);

@@ -3,6 +3,7 @@ package dev.quern.model;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.quern.kv.KvType;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -33,8 +34,8 @@ class RunMemoryTest {
 
   @Test
   void theCacheIsWhatEachLayerKeepsInWholeBlocks() {
-    RunMemory memory = RunMemory.of(model(GROUPED, LATENT, GROUPED), 300);
-    assertEquals((2 * 2 * 16 + 518) * 4, memory.cachePerToken());
+    RunMemory memory = RunMemory.of(model(GROUPED, LATENT, GROUPED), 300, KvType.F16);
+    assertEquals((2 * 2 * 16 + 518) * 2, memory.cachePerToken());
     assertEquals(512 * memory.cachePerToken(), memory.cache());
     assertEquals(0, memory.states());
   }
@@ -42,25 +43,25 @@ class RunMemoryTest {
   /** 63 tokens of 128 queries of 518 are the most that fit in 4 Mi elements. */
   @Test
   void mappedQueriesOfManyHeadsAreBounded() {
-    long one = RunMemory.of(model(LATENT), 1).buffers();
-    long two = RunMemory.of(model(LATENT), 2).buffers();
-    long all = RunMemory.of(model(LATENT), 256).buffers();
+    long one = RunMemory.of(model(LATENT), 1, KvType.F16).buffers();
+    long two = RunMemory.of(model(LATENT), 2, KvType.F16).buffers();
+    long all = RunMemory.of(model(LATENT), 256, KvType.F16).buffers();
     long mappedPerToken = 4 * 128 * (518 + 512);
     assertEquals(one + 255 * (two - one) - (256 - 63) * mappedPerToken, all);
   }
 
   @Test
   void sinesOfPositionsAreCountedOncePerKind() {
-    long grouped = RunMemory.of(model(GROUPED), 2048).buffers();
-    assertEquals(grouped, RunMemory.of(model(GROUPED, GROUPED), 2048).buffers());
-    long longer = RunMemory.of(model(GROUPED), 2049).buffers();
+    long grouped = RunMemory.of(model(GROUPED), 2048, KvType.F16).buffers();
+    assertEquals(grouped, RunMemory.of(model(GROUPED, GROUPED), 2048, KvType.F16).buffers());
+    long longer = RunMemory.of(model(GROUPED), 2049, KvType.F16).buffers();
     assertEquals(grouped + 256 * 6 * 4, longer);
   }
 
   @Test
   void aContextBeyondTheModelsIsRefused() {
     ModelConfig config = model(GROUPED);
-    assertThrows(IllegalArgumentException.class, () -> RunMemory.of(config, 4097));
-    assertThrows(IllegalArgumentException.class, () -> RunMemory.of(config, 0));
+    assertThrows(IllegalArgumentException.class, () -> RunMemory.of(config, 4097, KvType.F16));
+    assertThrows(IllegalArgumentException.class, () -> RunMemory.of(config, 0, KvType.F16));
   }
 }

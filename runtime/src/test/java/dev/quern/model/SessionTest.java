@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import dev.quern.kv.KvType;
 import dev.quern.quant.QuantScheme;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -30,7 +31,7 @@ class SessionTest {
     Path pack = Files.createDirectory(temp.resolve("pack"));
     Path folder = Files.createDirectory(temp.resolve("folder"));
     RandomPack.write(pack, folder, TestConfig.json().toString(), QuantScheme.turbo(3));
-    model = Model.open(folder, new ModelOptions(1));
+    model = Model.open(folder, new ModelOptions(1).with(KvType.F32));
   }
 
   @AfterAll
@@ -89,7 +90,7 @@ class SessionTest {
     config.put("moe_intermediate_size", 32).put("intermediate_size", 64);
     RandomPack.write(pack, folder, config.toString(), QuantScheme.turbo(3));
     String before = System.setProperty("quern.kernels", "scalar");
-    try (Model scalar = Model.open(pack, new ModelOptions(1));
+    try (Model scalar = Model.open(pack, new ModelOptions(1).with(KvType.F32));
         Session session = scalar.newSession(600)) {
       for (int i = 0; i < WARM_UP_TOKENS; i++) { // grows all buffers, compiles what boxes
         session.append(one);
@@ -133,7 +134,8 @@ class SessionTest {
   void aPassThatFailedLeavesNoTraceInRecurrentLayers() throws IOException {
     int[] ids = {3, 14, 15, 92, 65};
     boolean[] fail = {true};
-    try (Model hybrid = Model.open(GoldenModel.folder("qwen3_next"), new ModelOptions(1));
+    try (Model hybrid =
+            Model.open(GoldenModel.folder("qwen3_next"), new ModelOptions(1).with(KvType.F32));
         Session session = hybrid.newSession(16);
         Session fresh = hybrid.newSession(16)) {
       session.append(ids);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kv.KvType;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterAll;
@@ -25,7 +26,7 @@ class TinyMoeTest {
 
   @BeforeAll
   static void open() throws IOException {
-    model = Model.open(Golden.TINY_MOE.resolve("model"), new ModelOptions(2));
+    model = Model.open(Golden.TINY_MOE.resolve("model"), new ModelOptions(2).with(KvType.F32));
   }
 
   @AfterAll

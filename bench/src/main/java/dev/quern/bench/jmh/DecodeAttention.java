@@ -1,9 +1,11 @@
 package dev.quern.bench.jmh;
 
 import dev.quern.kernels.Kernels;
+import dev.quern.kernels.Workers;
 import dev.quern.kv.KvCache;
+import dev.quern.kv.KvType;
+import dev.quern.model.CausalAttention;
 import dev.quern.quant.CounterRandom;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -16,21 +18,31 @@ public final class DecodeAttention {
   private static final int HEAD_DIM = 128;
   private static final int WIDTH = KV_HEADS * HEAD_DIM;
 
+  private static final float[] NO_SINKS = {};
+  private static final KvCache.Shape CACHED = new KvCache.Shape(KV_HEADS, HEAD_DIM, HEAD_DIM);
+  private static final CausalAttention.Shape SHAPE =
+      new CausalAttention.Shape(
+          GROUP * KV_HEADS,
+          KV_HEADS,
+          HEAD_DIM,
+          HEAD_DIM,
+          false,
+          0,
+          (float) (1 / Math.sqrt(HEAD_DIM)));
+
   private final int context;
-  private final KvCache cache;
-  private final Kernels kernels = Kernels.best();
+  private final CausalAttention attention;
   private final float[] queries = new float[GROUP * WIDTH];
-  private final float[] scores;
-  private final float[] sums = new float[GROUP * WIDTH];
+  private final float[] out = new float[GROUP * WIDTH];
 
   /**
    * @param context positions, at least 1
    */
   public DecodeAttention(int context) {
     this.context = context;
-    scores = new float[GROUP * context];
-    cache = new KvCache(kernels, List.of(new KvCache.Widths(WIDTH, WIDTH)), context);
+    KvCache cache = new KvCache(KvType.F16, List.of(CACHED), context);
     cache.ensure(context);
+    attention = new CausalAttention(Kernels.best(), Workers.create(1), cache);
     long key = CounterRandom.key(2, context);
     for (int i = 0; i < queries.length; i++) {
       queries[i] = (float) CounterRandom.gaussian(key, i);
@@ -47,21 +59,8 @@ public final class DecodeAttention {
 
   /** Scores, softmax and weighted sums of all heads; returns where the sums are. */
   public float[] attend() {
-    float scale = (float) (1 / Math.sqrt(HEAD_DIM));
-    Arrays.fill(sums, 0);
-    for (int head = 0; head < KV_HEADS; head++) {
-      int column = head * HEAD_DIM;
-      int query = head * GROUP * HEAD_DIM;
-      cache.scores(
-          0, column, 0, context, queries, query, HEAD_DIM, GROUP, HEAD_DIM, scale, scores, 0,
-          context);
-      for (int q = 0; q < GROUP; q++) {
-        kernels.softmax(scores, q * context, context);
-      }
-      cache.addValues(
-          0, column, 0, context, scores, 0, context, GROUP, HEAD_DIM, sums, query, HEAD_DIM);
-    }
-    return sums;
+    attention.run(SHAPE, 0, NO_SINKS, queries, out, 1, context - 1);
+    return out;
   }
 
   /** Multiplications and additions of queries with keys and of weights with values. */
@@ -71,6 +70,6 @@ public final class DecodeAttention {
 
   /** Bytes of keys and values of all positions. */
   public static long cacheBytes(int context) {
-    return KvCache.bytesPerPosition(List.of(new KvCache.Widths(WIDTH, WIDTH))) * context;
+    return KvCache.bytesPerPosition(KvType.F16, List.of(CACHED)) * context;
   }
 }

@@ -6,6 +6,7 @@ import dev.quern.format.FormatException;
 import dev.quern.format.PackManifest;
 import dev.quern.format.RowEncoding;
 import dev.quern.kernels.Matrix;
+import dev.quern.kv.KvType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
@@ -131,7 +132,7 @@ public record DecodeCost(
     if (layers == 0) {
       throw new IllegalArgumentException("a model without experts");
     }
-    double cache = times.reading(RunMemory.of(config, context).cache() / 2);
+    double cache = times.reading(RunMemory.of(config, context, KvType.F16).cache() / 2);
     double cachePerLayer = cache / config.numLayers();
     return new DecodeCost(
         rest + (config.numLayers() - layers) * cachePerLayer,

@@ -5,6 +5,7 @@ import dev.quern.experts.StreamedExperts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.FormatException;
 import dev.quern.format.Pack;
+import dev.quern.kv.KvType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
@@ -175,7 +176,7 @@ public final class StreamingPlan {
         question.traces().isPresent()
             ? RecordedRouting.read(question.traces().get(), config)
             : RoutingTrace.fitted(config.numExperts(), config.topK());
-    RunMemory memory = RunMemory.of(config, question.context());
+    RunMemory memory = RunMemory.of(config, question.context(), KvType.F16);
     List<Variant> variants = new ArrayList<>();
     try (MeasuredKernels kernels = new MeasuredKernels(question.threads())) {
       switch (source) {

@@ -1,6 +1,7 @@
 package dev.quern.bench.quality;
 
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.model.LogitsSink;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
@@ -34,7 +35,7 @@ public final class LockstepRunner implements AutoCloseable {
    */
   public static LockstepRunner open(List<Path> paths, int windowTokens, int threads)
       throws IOException {
-    ModelOptions each = new ModelOptions(threads).with(Activations.F32);
+    ModelOptions each = new ModelOptions(threads).with(Activations.F32).with(KvType.F32);
     return open(paths, paths.stream().map(path -> each).toList(), windowTokens, false);
   }
 

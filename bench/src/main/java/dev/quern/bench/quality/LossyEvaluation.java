@@ -4,6 +4,7 @@ import dev.quern.bench.report.LossyResults;
 import dev.quern.bench.report.Results;
 import dev.quern.bench.report.VariantResult;
 import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.model.ExpertSelection;
 import dev.quern.model.ModelOptions;
 import java.io.IOException;
@@ -41,7 +42,8 @@ public final class LossyEvaluation {
     boolean packsOnly = shortcuts.decoding();
     List<VariantResult> variants = packsOnly ? exact.quantized() : exact.variants();
     List<Path> paths = new ArrayList<>(List.of(options.model()));
-    ModelOptions reference = new ModelOptions(options.threads()).with(Activations.F32);
+    ModelOptions reference =
+        new ModelOptions(options.threads()).with(Activations.F32).with(KvType.F32);
     List<ModelOptions> how = new ArrayList<>(List.of(reference));
     for (VariantResult variant : variants) {
       Path path =

@@ -2,6 +2,7 @@ package dev.quern.bench.speed;
 
 import dev.quern.bench.quality.SourceCommit;
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.RunMemory;
@@ -86,7 +87,7 @@ public final class QuernEngine implements SpeedEngine {
 
   @Override
   public SpeedCost cost(SpeedTest test) {
-    RunMemory memory = RunMemory.of(model.config(), test.positions());
+    RunMemory memory = RunMemory.of(model.config(), test.positions(), KvType.F16);
     return SpeedCost.of(model.config(), model.bytesTouchedPerToken(), memory.cachePerToken(), test);
   }
 

@@ -8,6 +8,7 @@ import dev.quern.bench.plan.StreamingPlan.Point;
 import dev.quern.bench.plan.StreamingPlan.Variant;
 import dev.quern.experts.CachePolicyKind;
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
@@ -121,7 +122,7 @@ class StreamingPlanTest {
       ModelConfig config = model.config();
       WeightSizes.Encodings encodings = WeightSizes.encodings(model);
       DecodeCost cost = DecodeCost.of(config, DecodeCost.converted(encodings, 3), 512, PER_BYTE);
-      long cache = RunMemory.of(config, 512).cache() / 2;
+      long cache = RunMemory.of(config, 512, KvType.F16).cache() / 2;
       WeightSizes weights = WeightSizes.converted(config, encodings, 3);
       double bytes = 1e9 * cost.residentSeconds() - cache;
       // Norms are read, too, and not timed: 0.2 % of this small model.
@@ -136,7 +137,8 @@ class StreamingPlanTest {
     StreamingPlan.Hits hits =
         new StreamingPlan.Hits(RoutingTrace.fitted(32, 4), CachePolicyKind.LRU, 0);
     try (ModelSource source = ModelSource.open(TINY)) {
-      return new StreamingPlan(RunMemory.of(source.config(), 512), List.of(four, two), DISK, hits);
+      return new StreamingPlan(
+          RunMemory.of(source.config(), 512, KvType.F16), List.of(four, two), DISK, hits);
     }
   }
 

@@ -73,7 +73,7 @@ public final class NormalSums implements Serializable {
         System.arraycopy(other, t * width + b * Panels.ROWS, right[b], t * Panels.ROWS, used);
       }
       Arrays.fill(sums[b], 0);
-      columns.addProduct(right[b], sums[b]);
+      columns.addProduct(right[b], sums[b], 0);
       for (int i = 0; i < size; i++) {
         System.arraycopy(sums[b], i * Panels.ROWS, flat, i * width + b * Panels.ROWS, used);
       }

@@ -42,7 +42,7 @@ final class Panels {
       VectorGroups groups, float[][] w, int inputs, float[] x, int vectors, float[][] out) {
     groups.set(x, 0, inputs, vectors, inputs);
     for (int b = 0; b < w.length; b++) {
-      groups.addProduct(w[b], out[b]);
+      groups.addProduct(w[b], out[b], 0);
     }
   }
 

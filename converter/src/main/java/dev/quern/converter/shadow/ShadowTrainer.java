@@ -9,6 +9,7 @@ import dev.quern.experts.ShadowPredictor;
 import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.format.ShadowFile;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import java.io.IOException;
@@ -120,7 +121,7 @@ public final class ShadowTrainer {
   }
 
   private Model openModel() throws IOException {
-    Model model = Model.open(options.model(), new ModelOptions(1));
+    Model model = Model.open(options.model(), new ModelOptions(1).with(KvType.F32));
     TraceSource.Sizes found =
         new TraceSource.Sizes(
             model.config().numLayers(),

@@ -1,6 +1,7 @@
 package dev.quern.converter.traces;
 
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import java.io.IOException;
@@ -48,7 +49,7 @@ public final class TraceTask implements Serializable {
    * @throws FormatException if the model is wrong
    */
   public long run(LongConsumer done) throws IOException {
-    try (Model opened = Model.open(Path.of(model), new ModelOptions(1))) {
+    try (Model opened = Model.open(Path.of(model), new ModelOptions(1).with(KvType.F32))) {
       PartCollector.collect(
           opened,
           Path.of(tokenFile),

@@ -13,6 +13,7 @@ import dev.quern.converter.work.ProgressListener;
 import dev.quern.experts.RoutedTokens;
 import dev.quern.experts.RoutingObserver;
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.Session;
@@ -134,7 +135,7 @@ class TraceCollectionTest {
   private static Map<Integer, List<String>> expected(List<int[]> texts, boolean continuous)
       throws IOException {
     Map<Integer, List<String>> rows = new TreeMap<>();
-    try (Model model = Model.open(TinyMoe.MODEL, new ModelOptions(1));
+    try (Model model = Model.open(TinyMoe.MODEL, new ModelOptions(1).with(KvType.F32));
         Session session = model.newSession(WINDOW)) {
       List<Integer> documents = new ArrayList<>();
       int[] window = {0};
