@@ -15,7 +15,9 @@ import dev.quern.bench.speed.SpeedRun;
 import dev.quern.bench.speed.SpeedTest;
 import dev.quern.bench.synth.PackCache;
 import dev.quern.bench.synth.PublishedModel;
+import dev.quern.kernels.Activations;
 import dev.quern.model.ModelConfig;
+import dev.quern.model.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -136,6 +138,13 @@ public final class BenchCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "default: all processors")
   private Optional<Integer> threads;
+
+  @Option(
+      names = "--activations",
+      paramLabel = "f32|int",
+      defaultValue = "int",
+      description = "what packed matrices are multiplied with while decoding (${DEFAULT-VALUE})")
+  private Activations activations;
 
   @Option(
       names = "--dataset",
@@ -263,25 +272,33 @@ public final class BenchCommand implements Callable<Integer> {
     PackCache cache = new PackCache(kept, this::tell);
     for (int width : bits) {
       Path pack = cache.pack(like, some, vocabulary, width);
-      String stored = width == Short.SIZE ? "BF16" : "turbo %d bits".formatted(width);
+      String stored = width == Short.SIZE ? "BF16" : "turbo %d bits".formatted(width) + suffix();
       engines.add(
           QuernEngine.open(
               pack,
               new QuernEngine.Label(name, stored, true, OptionalDouble.empty()),
-              workers,
+              new ModelOptions(workers).with(activations),
               SEED));
     }
     peers.open(made, engines, workers);
   }
 
   private SpeedEngine openModel(Path path, int workers) throws IOException {
+    ModelOptions options = new ModelOptions(workers).with(activations);
     OptionalDouble perplexity = OptionalDouble.empty();
     if (dataset.isPresent()) {
-      perplexity = OptionalDouble.of(Perplexity.of(path, dataset.get(), windows, workers));
+      perplexity = OptionalDouble.of(Perplexity.of(path, dataset.get(), windows, options));
     }
     String name = path.toRealPath().getFileName().toString();
-    String stored = Files.isDirectory(path) ? "as stored" : "GGUF";
+    String stored = (Files.isDirectory(path) ? "as stored" : "GGUF") + suffix();
     return QuernEngine.open(
-        path, new QuernEngine.Label(name, stored, false, perplexity), workers, SEED);
+        path, new QuernEngine.Label(name, stored, false, perplexity), options, SEED);
+  }
+
+  private String suffix() {
+    return switch (activations) {
+      case INT -> "";
+      case F32 -> ", f32 activations";
+    };
   }
 }

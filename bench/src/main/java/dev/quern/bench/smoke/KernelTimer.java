@@ -12,13 +12,14 @@ final class KernelTimer {
   private static final long SAMPLE_NANOS = 5_000_000;
 
   private static final double FASTER = 1.03;
-  private static final long SETTLED_NANOS = 100_000_000;
+  private static final long SETTLED_NANOS = 250_000_000;
 
   private final ThreadMXBean threads = ManagementFactory.getThreadMXBean();
 
   /**
-   * Work per second when it has not become faster for a tenth of a second, or time is up. Code that
-   * waits to be compiled does not become faster either: below what is expected only time counts.
+   * Work per second when it has not become faster for a quarter of a second, or time is up. Code
+   * that waits to be compiled does not become faster either: below what is expected only time
+   * counts.
    */
   double rate(KernelCase kernel, double expected, long maxNanos) {
     long start = now();

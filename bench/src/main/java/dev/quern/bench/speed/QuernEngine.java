@@ -52,9 +52,9 @@ public final class QuernEngine implements SpeedEngine {
    * @param seed of the tokens that are read, which are random
    * @throws FormatException as {@link Model#open}
    */
-  public static QuernEngine open(Path path, Label label, int threads, long seed)
+  public static QuernEngine open(Path path, Label label, ModelOptions options, long seed)
       throws IOException {
-    Model model = Model.open(path, new ModelOptions(threads));
+    Model model = Model.open(path, options);
     try {
       WeightSizes sizes = WeightSizes.of(model.source());
       long touched = SpeedCost.touchedWeights(model.config());
@@ -65,7 +65,7 @@ public final class QuernEngine implements SpeedEngine {
               SourceCommit.describe(),
               label.name(),
               label.quantization(),
-              threads,
+              options.threads(),
               sizes.bitsPerWeight(),
               (double) bytes * Byte.SIZE / touched,
               model.config().totalParameters(),
