@@ -73,9 +73,21 @@ final class GgufDescription {
 
   static String tensorName(ModelConfig config, TensorKey key) throws FormatException {
     String architecture = architecture(config.modelType());
-    return key.role() == TensorRole.MLP_NORM && POST_ATTENTION_NORM.contains(architecture)
-        ? "blk." + key.layer() + ".post_attention_norm.weight"
-        : GgufNames.of(key);
+    String layer = "blk." + key.layer() + ".";
+    return switch (key.role()) {
+      case MLP_NORM ->
+          POST_ATTENTION_NORM.contains(architecture)
+              ? layer + "post_attention_norm.weight"
+              : GgufNames.of(key);
+      case DELTA_BETA, DELTA_ALPHA ->
+          architecture.equals("qwen3next") ? layer + "ssm_ba.weight" : GgufNames.of(key);
+      default -> GgufNames.of(key);
+    };
+  }
+
+  /** Whether the tensors that are one in GGUF take turns in it, by key head: beta, alpha. */
+  static boolean rowsTakeTurns(List<TensorKey> keys) {
+    return keys.size() > 1 && keys.getFirst().role() == TensorRole.DELTA_BETA;
   }
 
   private void general(String name, GgufType type) {

@@ -135,9 +135,7 @@ public final class GgufExport {
     try (GgufWriter writer = GgufWriter.create(file, pairs, declared)) {
       long written = 0;
       for (Stack stack : stacks) {
-        for (TensorKey key : stack.keys()) {
-          write(writer, stack.declared(), key);
-        }
+        writeStack(writer, stack);
         written += stack.declared().bytes();
         progress.accept(written);
       }
@@ -145,18 +143,35 @@ public final class GgufExport {
     }
   }
 
-  private void write(GgufWriter writer, GgufWriter.Declared tensor, TensorKey key)
+  private void writeStack(GgufWriter writer, Stack stack) throws IOException {
+    boolean turns = GgufDescription.rowsTakeTurns(stack.keys());
+    if (turns && mixer(stack.keys().getFirst()) instanceof TokenMixer.DeltaNet m) {
+      int values = m.numValueHeads() / m.numKeyHeads();
+      for (int head = 0; head < m.numKeyHeads(); head++) {
+        for (TensorKey key : stack.keys()) {
+          write(writer, stack.declared(), key, head * values, values);
+        }
+      }
+      return;
+    }
+    for (TensorKey key : stack.keys()) {
+      List<Long> shape = config.shape(key);
+      int rows = shape.size() == 1 ? 1 : Math.toIntExact(shape.getFirst());
+      write(writer, stack.declared(), key, 0, rows);
+    }
+  }
+
+  private void write(
+      GgufWriter writer, GgufWriter.Declared tensor, TensorKey key, int firstRow, int rows)
       throws IOException {
-    List<Long> shape = config.shape(key);
-    int rows = shape.size() == 1 ? 1 : Math.toIntExact(shape.getFirst());
-    int cols = Math.toIntExact(shape.getLast());
+    int cols = Math.toIntExact(config.shape(key).getLast());
     int[] order = order(key, rows);
     int atOnce = order.length > 0 ? rows : Math.clamp(PIECE_WEIGHTS / cols, 1, rows);
     long rowBytes = tensor.type().bytes(cols);
     for (int first = 0; first < rows; first += atOnce) {
-      int from = first;
+      int from = firstRow + first;
       int count = Math.min(atOnce, rows - first);
-      RowSource some = weights.rows(key, first, count);
+      RowSource some = weights.rows(key, from, count);
       MemorySegment out = MemorySegment.ofArray(new byte[Math.toIntExact(count * rowBytes)]);
       IntStream.range(0, count)
           .parallel()
