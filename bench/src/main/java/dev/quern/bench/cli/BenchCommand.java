@@ -140,6 +140,13 @@ public final class BenchCommand implements Callable<Integer> {
   private Optional<Integer> threads;
 
   @Option(
+      names = "--warm-up",
+      paramLabel = "SECONDS",
+      defaultValue = "" + QuernEngine.MAX_WARM_SECONDS,
+      description = "at most, for every test of a model (${DEFAULT-VALUE})")
+  private int maxWarmSeconds;
+
+  @Option(
       names = "--activations",
       paramLabel = "f32|int",
       defaultValue = "int",
@@ -193,6 +200,7 @@ public final class BenchCommand implements Callable<Integer> {
       checkPositive("--threads", workers);
       checkPositive("--repetitions", repetitions);
       checkPositive("--windows", windows);
+      checkPositive("--warm-up", maxWarmSeconds);
       peers.check(subject.like != null);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
@@ -278,7 +286,8 @@ public final class BenchCommand implements Callable<Integer> {
               pack,
               new QuernEngine.Label(name, stored, true, OptionalDouble.empty()),
               new ModelOptions(workers).with(activations),
-              SEED));
+              SEED,
+              maxWarmSeconds));
     }
     peers.open(made, engines, workers);
   }
@@ -292,7 +301,11 @@ public final class BenchCommand implements Callable<Integer> {
     String name = path.toRealPath().getFileName().toString();
     String stored = (Files.isDirectory(path) ? "as stored" : "GGUF") + suffix();
     return QuernEngine.open(
-        path, new QuernEngine.Label(name, stored, false, perplexity), options, SEED);
+        path,
+        new QuernEngine.Label(name, stored, false, perplexity),
+        options,
+        SEED,
+        maxWarmSeconds);
   }
 
   private String suffix() {

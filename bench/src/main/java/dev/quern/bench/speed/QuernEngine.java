@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.OptionalDouble;
+import java.util.concurrent.TimeUnit;
 
 /** quern in this JVM. */
 public final class QuernEngine implements SpeedEngine {
@@ -21,12 +22,15 @@ public final class QuernEngine implements SpeedEngine {
 
   private static final int SETTLED_REPETITIONS = 3;
   private static final long SETTLED_NANOS = 1_000_000_000;
-  private static final long MAX_WARM_NANOS = 60_000_000_000L;
+
+  /** Warming up ends after so many seconds, whatever the compiler has left to do. */
+  public static final int MAX_WARM_SECONDS = 60;
 
   private final Path path;
   private final Model model;
   private final SpeedSubject subject;
   private final long seed;
+  private final long maxWarmNanos;
   private Session session;
   private int depth = -1;
   private long drawn;
@@ -40,19 +44,22 @@ public final class QuernEngine implements SpeedEngine {
   public record Label(
       String name, String quantization, boolean randomWeights, OptionalDouble perplexity) {}
 
-  private QuernEngine(Path path, Model model, SpeedSubject subject, long seed) {
+  private QuernEngine(Path path, Model model, SpeedSubject subject, long seed, int maxWarmSeconds) {
     this.path = path;
     this.model = model;
     this.subject = subject;
     this.seed = seed;
+    maxWarmNanos = TimeUnit.SECONDS.toNanos(maxWarmSeconds);
   }
 
   /**
    * @param path a folder, a pack or a GGUF file
    * @param seed of the tokens that are read, which are random
+   * @param maxWarmSeconds that warming up a test may take
    * @throws FormatException as {@link Model#open}
    */
-  public static QuernEngine open(Path path, Label label, ModelOptions options, long seed)
+  public static QuernEngine open(
+      Path path, Label label, ModelOptions options, long seed, int maxWarmSeconds)
       throws IOException {
     Model model = Model.open(path, options);
     try {
@@ -73,7 +80,7 @@ public final class QuernEngine implements SpeedEngine {
               bytes,
               label.randomWeights(),
               label.perplexity());
-      return new QuernEngine(path, model, subject, seed);
+      return new QuernEngine(path, model, subject, seed, maxWarmSeconds);
     } catch (Throwable e) {
       model.close();
       throw e;
@@ -98,7 +105,7 @@ public final class QuernEngine implements SpeedEngine {
     double best = 0;
     int settled = 0;
     int repetitions = 0;
-    while (System.nanoTime() - start < MAX_WARM_NANOS
+    while (System.nanoTime() - start < maxWarmNanos
         && (settled < SETTLED_REPETITIONS || System.nanoTime() - lastGain < SETTLED_NANOS)) {
       double rate = repetition(test);
       repetitions++;

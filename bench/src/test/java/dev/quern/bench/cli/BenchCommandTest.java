@@ -31,7 +31,21 @@ class BenchCommandTest {
   @Test
   void aModelIsMeasuredAndRecorded() throws IOException {
     String[] command = {
-      "bench", "--model", MODEL, "-p", "8", "-n", "0", "-r", "2", "-t", "1", "--out", "" + folder
+      "bench",
+      "--model",
+      MODEL,
+      "-p",
+      "8",
+      "-n",
+      "0",
+      "-r",
+      "2",
+      "-t",
+      "1",
+      "--warm-up",
+      "1",
+      "--out",
+      "" + folder
     };
     assertEquals(0, run(command), err.toString());
     assertTrue(out.toString().contains("| pp8 "), out.toString());
