@@ -285,6 +285,15 @@ final class TableLoops {
     odd.intoArray(sums, to + ODD_SUMS);
   }
 
+  /** Reads one vector of every 64 bytes, which brings them into the cache. */
+  static long touch(MemorySegment data, long from, int bytes) {
+    ShortVector all = ShortVector.zero(SHORTS);
+    for (int i = 0; i < bytes; i += 64) { // an int: loops over a long are not unrolled
+      all = all.or(shorts(data, from + i));
+    }
+    return all.lane(0);
+  }
+
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
     for (int i = 0; i < 32; i += SHORT_COUNT) {
       shorts(data, block + 2L * i).intoArray(sums, to + i);

@@ -9,13 +9,39 @@ final class TableVectors {
   /** Runs handled between two steps: their sums, 6 KiB, and as much of the table stay in L1. */
   private static final int MAX_RUNS = 32;
 
+  /**
+   * Bytes of tiles that are brought into the cache before they are computed, where that pays: at 3
+   * bits. There the table is four times as long as at 2, is itself read from the L2 cache, and
+   * keeps the processor from reading weights ahead (measured: 1.25 times as fast with it; slower
+   * with it at 2 and 4 bits).
+   */
+  private static final long AHEAD_BYTES = 128 << 10;
+
   private final short[] sums = new short[MAX_RUNS * TableLoops.RUN_SHORTS];
   private final short[] fields = new short[TILE_ROWS * 2];
   private final float[] rowSums = new float[TILE_ROWS];
   private final float[] factors = new float[TILE_ROWS];
 
-  /** As {@link Kernels#gemv}, for one tile. */
-  void gemv(Matrix.Packed w, int tile, ProductTable x, float[] y, int yOffset) {
+  @SuppressWarnings("UnusedVariable") // written so that the reads are not left out
+  private long touched;
+
+  /** As {@link Kernels#gemv}. */
+  void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
+    TileLayout layout = w.layout();
+    int step = (int) Math.max(1, AHEAD_BYTES / layout.tileBytes());
+    for (int first = firstTile; first < endTile; first += step) {
+      int end = Math.min(first + step, endTile);
+      if (layout.bits() == 3) {
+        int bytes = (int) (layout.tileBytes() * (end - first));
+        touched = TableLoops.touch(w.data(), layout.tileOffset(first), bytes);
+      }
+      for (int tile = first; tile < end; tile++) {
+        gemv(w, tile, x, y, yOffset);
+      }
+    }
+  }
+
+  private void gemv(Matrix.Packed w, int tile, ProductTable x, float[] y, int yOffset) {
     TileLayout layout = w.layout();
     Arrays.fill(rowSums, 0);
     int runs = x.runs();

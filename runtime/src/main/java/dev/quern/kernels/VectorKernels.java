@@ -101,10 +101,7 @@ public final class VectorKernels implements Kernels {
   @Override
   public void gemv(
       Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
-    TableVectors vectors = tables.get();
-    for (int tile = firstTile; tile < endTile; tile++) {
-      vectors.gemv(w, tile, x, y, yOffset);
-    }
+    tables.get().gemv(w, firstTile, endTile, x, y, yOffset);
   }
 
   @Override
