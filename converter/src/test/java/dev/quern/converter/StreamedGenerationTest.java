@@ -24,6 +24,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -32,6 +33,8 @@ import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -225,6 +228,62 @@ class StreamedGenerationTest {
       overwrite(file, sound);
       assertArrayEquals(expected[0], hashes(session, ids));
     }
+  }
+
+  /**
+   * A real EIO from the kernel: the layer's file is a link, which is led to this process's memory,
+   * where the first pages are no memory that could be read. An interrupted reader opens it anew.
+   */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aDiskErrorEndsTheTokenAndNothingElse() throws Exception {
+    Path failing = copy(shared.resolve("failing"));
+    Path file = failing.resolve(Pack.expertPath(3));
+    Path sound = failing.resolve("sound.qexp");
+    Files.move(file, sound);
+    link(file, sound);
+    int[] ids = prompts[0];
+    Streaming streaming =
+        new Case(CachePolicyKind.LRU, IoMode.BUFFERED, Prediction.NONE, false, 0.1, 1, 1)
+            .streaming();
+    try (Model model = Model.open(failing, new ModelOptions(1).with(streaming));
+        Session session = model.newSession(MAX_PROMPT + STEPS)) {
+      session.append(Arrays.copyOf(ids, 2));
+      link(file, Path.of("/proc/self/mem"));
+      interruptReaders();
+      int[] rest = Arrays.copyOfRange(ids, 2, ids.length);
+      ExpertReadException failure =
+          assertThrows(ExpertReadException.class, () -> session.append(rest));
+      assertTrue(
+          failure
+              .getMessage()
+              .matches(
+                  "layer-00003.qexp, expert \\d+: \\d+ bytes at byte \\d+ were not read: "
+                      + "Input/output error. Are the disk and the file sound\\?"),
+          failure.getMessage());
+      assertEquals(2, session.position());
+      link(file, sound);
+      interruptReaders();
+      session.truncate(0);
+      assertArrayEquals(expected[0], hashes(session, ids));
+    }
+  }
+
+  /** In one step: a reader must find one or the other. */
+  private static void link(Path link, Path target) throws IOException {
+    Path next = link.resolveSibling("next.link");
+    Files.createSymbolicLink(next, target);
+    Files.move(next, link, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** Their next read finds its channel closed. */
+  private static void interruptReaders() {
+    List<Thread> readers =
+        Thread.getAllStackTraces().keySet().stream()
+            .filter(thread -> thread.getName().startsWith("expert-reader"))
+            .toList();
+    assertEquals(1, readers.size());
+    readers.forEach(Thread::interrupt);
   }
 
   /** Keeps the file's identity: a mapping or an open channel sees the new bytes. */

@@ -27,18 +27,34 @@ final class StreamingText {
     streams.store().note().ifPresent(err::println);
     Optional<DiskSpeed> disk = streams.disk();
     if (disk.isPresent()) {
-      double perToken = (double) plan.allBytes() * config.topK() / config.numExperts();
       err.printf(
           Locale.ROOT,
-          "disk: %s/s with %d readers; a token uses %s of experts: %.1f tokens/s if none is in"
-              + " memory, more as they are; predictions by %s%n",
+          "disk: %s/s with %d readers; predictions by %s%n",
           ByteSize.text((long) disk.get().bytesPerSecond()),
           disk.get().readers(),
-          ByteSize.text((long) perToken),
-          disk.get().bytesPerSecond() / perToken,
           streams.predictor());
+      err.println(expectation(plan, disk.get(), config));
     }
     err.flush();
+  }
+
+  /**
+   * What the disk allows. How fast this machine computes is not known yet, and to find out takes
+   * longer than some texts; {@code quern plan} does.
+   */
+  private static String expectation(ExpertStreams.Plan plan, DiskSpeed disk, ModelConfig config) {
+    double perToken = (double) plan.allBytes() * config.topK() / config.numExperts();
+    double hits = plan.expectedHitRate();
+    if (hits == 1) {
+      return "expected: as fast as this machine computes, once every expert has been read";
+    }
+    return String.format(
+        Locale.ROOT,
+        "expected: of the %s of experts that a token uses about %.0f %% in memory, the rest read at"
+            + " about %.1f tokens/s, or slower if computing takes longer; quern plan says more",
+        ByteSize.text((long) perToken),
+        100 * hits,
+        disk.bytesPerSecond() / perToken / (1 - hits));
   }
 
   /** What was read and waited for. */

@@ -83,6 +83,17 @@ public enum CachePolicyKind {
     };
   }
 
+  /**
+   * Memory that a policy takes beside the experts, for the layers that have some; 0 where it is a
+   * few numbers per expert.
+   */
+  public long stateBytes(int layers, int numExperts) {
+    return switch (this) {
+      case FORWARD -> ForwardPolicy.stateBytes(layers, numExperts);
+      case LRU, LFU, LCP, LEAST_STALE, ARC, TINYLFU, STATIC -> 0;
+    };
+  }
+
   @Override
   public String toString() {
     return label;

@@ -66,23 +66,27 @@ public final class ExpertStreams implements AutoCloseable {
    * @param leastBytes what those take that a layer needs at once
    */
   public record Plan(long otherBytes, long expertBytes, long allBytes, long leastBytes) {
+    private static final double[] SHARES = {0, 0.1, 0.25, 0.5, 0.75, 1};
+    private static final double[] HITS = {0, 0.17, 0.37, 0.63, 0.85, 1}; // docs/results.md
+
     /**
      * @param standIns whether the pack's stand-ins stay in memory beside the experts
      */
-    static Plan of(
-        ModelSource.Packed pack, Streaming.Budget budget, boolean standIns, KvType kvType)
+    static Plan of(ModelSource.Packed pack, Streaming streaming, boolean standIns, KvType kvType)
         throws FormatException {
+      int layers = 0;
       long all = 0;
       long largest = 0;
       for (int layer = 0; layer < pack.config().numLayers(); layer++) {
         Optional<ExpertFile> file = pack.pack().expertFile(layer);
         if (file.isPresent()) {
           long slot = StreamedExperts.slotBytes(file.get());
+          layers++;
           all = Math.addExact(all, file.get().numExperts() * slot);
           largest = Math.max(largest, slot);
         }
       }
-      return switch (budget) {
+      return switch (streaming.budget()) {
         case Streaming.Experts(long bytes) ->
             new Plan(0, Math.min(bytes, all), all, largest).check();
         case Streaming.Total(long bytes, int context) -> {
@@ -90,11 +94,33 @@ public final class ExpertStreams implements AutoCloseable {
           RunMemory memory = RunMemory.of(config, Math.min(context, config.maxPositions()), kvType);
           WeightSizes weights = WeightSizes.of(pack);
           long other =
-              memory.bytes() + weights.restResident() + (standIns ? weights.standInBytes() : 0);
+              memory.bytes()
+                  + weights.restResident()
+                  + streaming.policy().stateBytes(layers, config.numExperts())
+                  + (standIns ? weights.standInBytes() : 0);
           long least = Math.multiplyExact(largest, config.topK());
           yield new Plan(other, Math.min(bytes - other, all), all, least).check();
         }
       };
+    }
+
+    /** Of all experts, those that fit: 0 to 1. */
+    public double share() {
+      return (double) expertBytes / allBytes;
+    }
+
+    /**
+     * Of the experts that tokens use, those that are probably in memory: as with the default policy
+     * on datasets/tiny-moe, the only routing that was measured. Models differ; {@code quern plan
+     * --traces} and {@code quern bench cache} tell for one.
+     */
+    public double expectedHitRate() {
+      int i = 1;
+      while (share() > SHARES[i]) {
+        i++;
+      }
+      double part = (share() - SHARES[i - 1]) / (SHARES[i] - SHARES[i - 1]);
+      return HITS[i - 1] + part * (HITS[i] - HITS[i - 1]);
     }
 
     private Plan check() {
@@ -139,7 +165,7 @@ public final class ExpertStreams implements AutoCloseable {
   static ExpertStreams open(ModelSource.Packed pack, ModelOptions model, ExpertViews views)
       throws IOException {
     Streaming streaming = model.streaming().orElseThrow();
-    Plan plan = Plan.of(pack, streaming.budget(), model.selection().standIns(), model.kvType());
+    Plan plan = Plan.of(pack, streaming, model.selection().standIns(), model.kvType());
     List<Optional<ExpertFile>> layers =
         IntStream.range(0, pack.config().numLayers())
             .mapToObj(layer -> pack.pack().expertFile(layer))

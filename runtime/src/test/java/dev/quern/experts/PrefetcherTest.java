@@ -119,8 +119,10 @@ class PrefetcherTest {
         }
       }
       StreamStatistics end = store.statistics();
-      assertEquals(2, end.misses(), "only the first layer of the first token was not foreseen");
-      assertEquals(16, end.hits());
+      // Only the first layer of the first token was not foreseen, and of its two experts one is
+      // foreseen for the next token: it may come just before.
+      assertTrue(end.misses() == 1 || end.misses() == 2, end.toString());
+      assertEquals(18, end.hits() + end.misses());
       assertEquals("0+2, token 0, input 0.5", seer.asked.getFirst());
       assertTrue(seer.asked.contains("2+1, token 2, input 2.5"));
       assertTrue(seer.asked.contains("3, next token, input 3.5"));

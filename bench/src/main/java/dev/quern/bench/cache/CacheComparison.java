@@ -1,5 +1,6 @@
 package dev.quern.bench.cache;
 
+import dev.quern.experts.CachePolicy;
 import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.CacheShape;
 import dev.quern.experts.ExpertProfile;
@@ -7,6 +8,7 @@ import dev.quern.format.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import tools.jackson.databind.node.ArrayNode;
@@ -18,7 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param trace its name
  * @param percents of all experts that fit
  * @param capacities the same in experts
- * @param rows in the order of {@link CachePolicyKind}, then the bounds
+ * @param rows in the order of {@link CachePolicyKind}, then the default with predictors, then the
+ *     bounds
  */
 public record CacheComparison(
     String trace,
@@ -57,12 +60,14 @@ public record CacheComparison(
    * Replays the trace through every policy at every capacity.
    *
    * @param profile for the policy that needs one
+   * @param predictors who tell the default policy what comes, by their names
    * @param progress told a line per policy
    */
   public static CacheComparison of(
       RoutingTrace trace,
       ExpertProfile profile,
       List<Integer> percents,
+      Map<String, Replay.Predictions> predictors,
       Consumer<String> progress) {
     List<Integer> capacities = percents.stream().map(trace::capacity).toList();
     List<Row> rows = new ArrayList<>();
@@ -71,8 +76,21 @@ public record CacheComparison(
       rows.add(
           new Row(
               kind.label(),
-              capacities.stream().map(c -> hitRate(trace, kind, profile, c)).toList()));
+              capacities.stream()
+                  .map(c -> hitRate(trace, kind, profile, Replay.Predictions.none(), c))
+                  .toList()));
     }
+    predictors.forEach((name, predictions) -> {
+      CachePolicyKind kind = CachePolicyKind.DEFAULT;
+      String label = kind.label() + ", " + name;
+      progress.accept(label);
+      rows.add(
+          new Row(
+              label,
+              capacities.stream()
+                  .map(c -> hitRate(trace, kind, profile, predictions, c))
+                  .toList()));
+    });
     progress.accept("belady");
     rows.add(
         new Row(
@@ -92,11 +110,14 @@ public record CacheComparison(
   }
 
   private static double hitRate(
-      RoutingTrace trace, CachePolicyKind kind, ExpertProfile profile, int capacity) {
+      RoutingTrace trace,
+      CachePolicyKind kind,
+      ExpertProfile profile,
+      Replay.Predictions predictions,
+      int capacity) {
     CacheShape shape = trace.shape(capacity);
-    return Replay.run(
-            trace, shape, kind.create(shape, Optional.of(profile)), Replay.Predictions.none())
-        .hitRate();
+    CachePolicy policy = kind.create(shape, Optional.of(profile));
+    return Replay.run(trace, shape, policy, predictions).hitRate();
   }
 
   /** Of a policy or bound, one per capacity. */

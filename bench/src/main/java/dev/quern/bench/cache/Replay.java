@@ -21,6 +21,19 @@ public final class Replay {
      */
     float[] nextUse(int token, int layer);
 
+    /** Layers that {@link #ahead} looks ahead. */
+    default int maxDistance() {
+      return 0;
+    }
+
+    /**
+     * @param distance layers ahead, 1 to {@link #maxDistance}
+     * @return [numExperts] for {@link CachePolicy#expect} with tokensAhead 0, or an empty array
+     */
+    default float[] ahead(int token, int layer, int distance) {
+      return new float[0];
+    }
+
     /** No predictor. */
     static Predictions none() {
       float[] nothing = {};
@@ -48,6 +61,7 @@ public final class Replay {
   private final RoutedTokens view = new RoutedTokens();
   private final int[] experts;
   private final float[] scores;
+  private final long[] visitsByMisses; // from a token on
   private long visit;
   private int residents;
   private final IntPredicate mayLeave = this::mayLeave;
@@ -62,6 +76,7 @@ public final class Replay {
     neededAt = new long[shape.keys()];
     experts = new int[trace.topK()];
     scores = new float[trace.numExperts()];
+    visitsByMisses = new long[trace.topK() + 1];
   }
 
   private boolean mayLeave(int key) {
@@ -73,23 +88,41 @@ public final class Replay {
    */
   public static Outcome run(
       RoutingTrace trace, CacheShape shape, CachePolicy policy, Predictions predictions) {
-    return new Replay(trace, shape, policy, predictions).run();
+    return new Replay(trace, shape, policy, predictions).run(trace.tokens());
   }
 
-  private Outcome run() {
+  /**
+   * How many experts are missing when a layer is visited.
+   *
+   * @param fromToken the first that is counted, when the cache has filled
+   * @return [topK + 1] visits, by the experts that they missed
+   */
+  public static long[] visitsByMisses(
+      RoutingTrace trace, CacheShape shape, CachePolicy policy, int fromToken) {
+    Replay replay = new Replay(trace, shape, policy, Predictions.none());
+    replay.run(fromToken);
+    return replay.visitsByMisses;
+  }
+
+  private Outcome run(int countedFrom) {
     long hits = 0;
     long uses = 0;
     for (int token = 0; token < trace.tokens(); token++) {
       for (int layer = 0; layer < trace.layers(); layer++) {
         visit++;
         route(token, layer);
+        int missed = 0;
         for (int expert : experts) {
           if (expert >= 0) {
             int key = shape.key(layer, expert);
             neededAt[key] = visit;
             uses++;
+            missed += resident[key] ? 0 : 1;
             hits += resident[key] ? 1 : 0;
           }
+        }
+        if (token >= countedFrom) {
+          visitsByMisses[missed]++;
         }
         for (int expert : experts) {
           if (expert >= 0 && !resident[shape.key(layer, expert)]) {
@@ -129,6 +162,13 @@ public final class Replay {
         new float[topK],
         topK);
     policy.routed(view);
+    int last = Math.min(predictions.maxDistance(), trace.layers() - 1 - layer);
+    for (int distance = 1; distance <= last; distance++) {
+      float[] soon = predictions.ahead(token, layer, distance);
+      if (soon.length > 0) {
+        policy.expect(layer + distance, 0, soon);
+      }
+    }
     float[] predicted = predictions.nextUse(token, layer);
     if (predicted.length > 0) {
       policy.expect(layer, 1, predicted);

@@ -82,6 +82,40 @@ public final class RoutingTraces {
   }
 
   /**
+   * What predictors say along the same tokens as {@link #read}, which need the column of inputs.
+   *
+   * @throws FormatException if the traces have no inputs
+   */
+  public static void read(
+      Traces traces, Split split, int tokens, List<RecordedPredictions> predictions)
+      throws IOException {
+    TraceShape shape = traces.shape();
+    if (!shape.columns().contains(TraceColumn.INPUT)) {
+      throw new FormatException(
+          "traces without what routers read: no predictions. Collect them with --columns input");
+    }
+    Set<TraceColumn> columns = EnumSet.of(TraceColumn.INPUT, TraceColumn.TOKEN);
+    float[] input = new float[shape.hiddenSize()];
+    for (int layer = 0; layer < shape.layers().size(); layer++) {
+      try (TraceReader reader =
+          traces.read(split, shape.layers().get(layer), columns, BATCH_ROWS)) {
+        TraceBatch batch = reader.batch();
+        int done = 0;
+        while (done < tokens && reader.next()) {
+          int rows = Math.min(batch.rows(), tokens - done);
+          for (int row = 0; row < rows; row++) {
+            System.arraycopy(batch.input(), row * input.length, input, 0, input.length);
+            for (RecordedPredictions each : predictions) {
+              each.record(done + row, layer, input, batch.tokens()[row]);
+            }
+          }
+          done += rows;
+        }
+      }
+    }
+  }
+
+  /**
    * Runs a model over windows of a text and records what its routers say.
    *
    * @param name for titles
@@ -89,6 +123,12 @@ public final class RoutingTraces {
    * @throws IllegalArgumentException if the model has no experts
    */
   public static RoutingTrace record(String name, Model model, List<int[]> windows) {
+    return record(name, model, windows, List.of());
+  }
+
+  /** The same, also asking predictors. */
+  public static RoutingTrace record(
+      String name, Model model, List<int[]> windows, List<RecordedPredictions> predictions) {
     ModelConfig config = model.config();
     int[] index = new int[config.numLayers()]; // among layers with experts
     int layers = 0;
@@ -113,6 +153,12 @@ public final class RoutingTraces {
         int layer = index[routed.layer()];
         System.arraycopy(routed.experts(), 0, experts.get(layer), at * topK, n * topK);
         System.arraycopy(routed.scores(), 0, scores.get(layer), at * numExperts, n * numExperts);
+        for (int token = 0; token < n && !predictions.isEmpty(); token++) {
+          int t = token;
+          int from = t * routed.hiddenSize();
+          float[] input = Arrays.copyOfRange(routed.input(), from, from + routed.hiddenSize());
+          predictions.forEach(each -> each.record(at + t, layer, input, routed.id(t)));
+        }
       });
       for (int[] window : windows) {
         session.truncate(0);

@@ -1,6 +1,8 @@
 package dev.quern.bench.cli;
 
 import dev.quern.bench.cache.CacheComparison;
+import dev.quern.bench.cache.RecordedPredictions;
+import dev.quern.bench.cache.Replay;
 import dev.quern.bench.cache.RoutingTrace;
 import dev.quern.bench.cache.RoutingTraces;
 import dev.quern.bench.quality.Texts;
@@ -9,18 +11,26 @@ import dev.quern.bench.report.LineChart;
 import dev.quern.cli.ModelText;
 import dev.quern.converter.traces.Split;
 import dev.quern.converter.traces.Traces;
+import dev.quern.experts.ExpertPredictor;
 import dev.quern.experts.ExpertProfile;
+import dev.quern.experts.NextRouterPredictor;
+import dev.quern.experts.ShadowPredictor;
 import dev.quern.format.AtomicFile;
 import dev.quern.format.FormatException;
+import dev.quern.format.ShadowFile;
 import dev.quern.model.Model;
+import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -42,6 +52,7 @@ public final class CacheCommand implements Callable<Integer> {
   private static final int NULL_EXPERTS = 64;
   private static final int NULL_TOP_K = 4;
   private static final int NULL_TOKENS = 20_000;
+  private static final int ROUTER_DISTANCE = 2; // as generate looks ahead
 
   @Spec private CommandSpec spec;
 
@@ -101,11 +112,21 @@ public final class CacheCommand implements Callable<Integer> {
       description = "write cache.txt, cache.json, cache-hit-rate.png and .svg there")
   private Path out;
 
+  @Option(
+      names = "--predictors",
+      paramLabel = "PACK",
+      description = {
+        "also replay the default policy with what this model's routers and its trained shadow, if",
+        "it has one, predict; traces need the column input"
+      })
+  private Path predictors;
+
   @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of --null")
   private long seed;
 
   /** What is replayed, and the profile that 'static' keeps. */
-  private record Replayed(RoutingTrace trace, ExpertProfile profile) {}
+  private record Replayed(
+      RoutingTrace trace, ExpertProfile profile, Map<String, Replay.Predictions> predictions) {}
 
   @Override
   public Integer call() throws IOException {
@@ -121,6 +142,7 @@ public final class CacheCommand implements Callable<Integer> {
             replayed.trace(),
             replayed.profile(),
             capacities,
+            replayed.predictions(),
             policy -> {
               err.println(policy);
               err.flush();
@@ -135,13 +157,14 @@ public final class CacheCommand implements Callable<Integer> {
   private Replayed replayed() throws IOException {
     if (source.uniform) {
       return ofFirstTenth(
-          RoutingTrace.uniform(NULL_LAYERS, NULL_EXPERTS, NULL_TOP_K, NULL_TOKENS, seed));
+          RoutingTrace.uniform(NULL_LAYERS, NULL_EXPERTS, NULL_TOP_K, NULL_TOKENS, seed), Map.of());
     }
-    return source.traces != null ? ofTraces() : ofFirstTenth(ofModel());
+    return source.traces != null ? ofTraces() : ofModel();
   }
 
-  private static Replayed ofFirstTenth(RoutingTrace trace) {
-    return new Replayed(trace, trace.profile(Math.max(1, trace.tokens() / 10)));
+  private static Replayed ofFirstTenth(
+      RoutingTrace trace, Map<String, Replay.Predictions> predictions) {
+    return new Replayed(trace, trace.profile(Math.max(1, trace.tokens() / 10)), predictions);
   }
 
   private Replayed ofTraces() throws IOException {
@@ -153,32 +176,86 @@ public final class CacheCommand implements Callable<Integer> {
     }
     Traces traces = Traces.open(source.traces);
     RoutingTrace trace = RoutingTraces.read(traces, wanted, maxTokens);
+    Map<String, Replay.Predictions> predictions = Map.of();
+    if (predictors != null) {
+      try (Model model = Model.open(predictors, ModelOptions.defaults())) {
+        if (model.config().hiddenSize() != traces.shape().hiddenSize()
+            || model.config().numExperts() != trace.numExperts()) {
+          throw new FormatException(
+              "%s: traces of hidden size %d, %d experts: expected %d, %d, as %s has"
+                  .formatted(
+                      source.traces,
+                      traces.shape().hiddenSize(),
+                      trace.numExperts(),
+                      model.config().hiddenSize(),
+                      model.config().numExperts(),
+                      predictors));
+        }
+        Map<String, RecordedPredictions> asked =
+            asked(model, traces.shape().layers(), trace.tokens());
+        RoutingTraces.read(traces, wanted, trace.tokens(), List.copyOf(asked.values()));
+        predictions = new LinkedHashMap<>(asked);
+      }
+    }
     if (wanted == Split.TRAIN || traces.tokens(Split.TRAIN) == 0) {
-      return ofFirstTenth(trace);
+      return ofFirstTenth(trace, predictions);
     }
     RoutingTrace train = RoutingTraces.read(traces, Split.TRAIN, maxTokens);
-    return new Replayed(trace, train.profile(train.tokens()));
+    return new Replayed(trace, train.profile(train.tokens()), predictions);
   }
 
-  private RoutingTrace ofModel() throws IOException {
+  /** Predictors of a model, by the names of their rows. */
+  private Map<String, RecordedPredictions> asked(Model model, List<Integer> layers, int tokens)
+      throws IOException {
+    ModelConfig config = model.config();
+    Map<String, RecordedPredictions> asked = new LinkedHashMap<>();
+    ExpertPredictor routers =
+        new NextRouterPredictor(
+            model.routers(), config.topK(), ROUTER_DISTANCE, NextRouterPredictor.Norm.KEPT);
+    asked.put("next router", new RecordedPredictions(routers, layers, config.numExperts(), tokens));
+    if (ShadowFile.isIn(predictors)) {
+      ExpertPredictor shadow =
+          ShadowPredictor.open(
+              predictors,
+              config.numLayers(),
+              config.hiddenSize(),
+              config.numExperts(),
+              config.vocabSize());
+      asked.put("shadow", new RecordedPredictions(shadow, layers, config.numExperts(), tokens));
+    }
+    return asked;
+  }
+
+  private Replayed ofModel() throws IOException {
     if (dataset == null) {
       throw new ParameterException(spec.commandLine(), "--model needs a text: --dataset FILE");
+    }
+    if (predictors != null && !predictors.equals(source.model)) {
+      throw new ParameterException(
+          spec.commandLine(), "--predictors: expected the same path as --model");
     }
     int[] ids;
     try (ModelText text = ModelText.open(source.model)) {
       ids = text.tokenizer().encode(Texts.read(dataset), false);
     }
     try (Model model = Model.open(source.model, ModelOptions.defaults())) {
-      if (model.config().experts().isEmpty()) {
+      ModelConfig config = model.config();
+      if (config.experts().isEmpty()) {
         throw new FormatException(source.model + ": the model has no experts to cache");
       }
-      int length = Math.min(window, model.config().maxPositions());
+      int length = Math.min(window, config.maxPositions());
       List<int[]> windows = RoutingTraces.first(Windows.cut(ids, length), maxTokens);
       if (windows.isEmpty()) {
         throw new FormatException(dataset + ": less than two tokens");
       }
       String name = source.model.getFileName() + " on " + dataset.getFileName();
-      return RoutingTraces.record(name, model, windows);
+      int tokens = windows.stream().mapToInt(w -> w.length).sum();
+      List<Integer> layers =
+          IntStream.range(0, config.numLayers()).filter(config::hasExperts).boxed().toList();
+      Map<String, RecordedPredictions> asked =
+          predictors == null ? Map.of() : asked(model, layers, tokens);
+      RoutingTrace trace = RoutingTraces.record(name, model, windows, List.copyOf(asked.values()));
+      return ofFirstTenth(trace, new LinkedHashMap<>(asked));
     }
   }
 

@@ -1,7 +1,9 @@
 package dev.quern.bench.cli;
 
+import dev.quern.bench.cache.RoutingTrace;
 import dev.quern.bench.plan.DiskRate;
 import dev.quern.bench.plan.PlanReport;
+import dev.quern.bench.plan.RecordedRouting;
 import dev.quern.bench.plan.StreamingPlan;
 import dev.quern.cli.ByteSize;
 import dev.quern.experts.CachePolicyKind;
@@ -125,7 +127,11 @@ public final class PlanCommand implements Callable<Integer> {
     return 0;
   }
 
-  private StreamingPlan.Question question(ModelSource source) {
+  private StreamingPlan.Question question(ModelSource source) throws IOException {
+    Optional<RoutingTrace> routing =
+        traces.isPresent()
+            ? Optional.of(RecordedRouting.read(traces.get(), source.config()))
+            : Optional.empty();
     try {
       return new StreamingPlan.Question(
           context == null ? Math.min(DEFAULT_CONTEXT, source.config().maxPositions()) : context,
@@ -133,8 +139,8 @@ public final class PlanCommand implements Callable<Integer> {
           bits,
           disk.bytesPerSecond().map(speed -> DiskRate.usual(speed.bytes())),
           policy.map(CachePolicyKind::ofLabel).orElse(CachePolicyKind.DEFAULT),
-          traces,
-          !noPrefetch);
+          routing,
+          noPrefetch ? 0 : StreamingPlan.readAhead(path));
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }

@@ -1,12 +1,17 @@
 package dev.quern.bench.cli;
 
+import dev.quern.bench.cache.RoutingTrace;
+import dev.quern.bench.cache.RoutingTraces;
 import dev.quern.bench.plan.StreamingPlan;
 import dev.quern.bench.quality.Texts;
+import dev.quern.bench.quality.Windows;
 import dev.quern.bench.streaming.StreamingBench;
 import dev.quern.bench.streaming.StreamingProtocol;
 import dev.quern.cli.ModelText;
 import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.ExpertProfile;
+import dev.quern.model.Model;
+import dev.quern.model.ModelOptions;
 import dev.quern.model.ModelSource;
 import dev.quern.system.IoMode;
 import java.io.IOException;
@@ -16,7 +21,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.function.DoubleUnaryOperator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,6 +36,9 @@ import picocli.CommandLine.Spec;
       "its caches get; with --io direct every miss is read from the device."
     })
 public final class StreamingCommand implements Callable<Integer> {
+  private static final int ROUTING_TOKENS = 3072;
+  private static final int ROUTING_WINDOW = 512;
+
   @Spec private CommandSpec spec;
 
   @Option(names = "--model", required = true, paramLabel = "PACK", description = "a pack")
@@ -82,7 +89,7 @@ public final class StreamingCommand implements Callable<Integer> {
       names = "--skip",
       arity = "0..*",
       paramLabel = "PART",
-      description = "decoding, warming, prefilling or predictions")
+      description = "decoding, memory, warming, prefilling or predictions")
   private List<String> skip = List.of();
 
   @Option(
@@ -116,8 +123,8 @@ public final class StreamingCommand implements Callable<Integer> {
                 : Optional.empty());
     StreamingBench.Parts parts =
         new StreamingBench.Parts(
-            true,
             !skip.contains("decoding"),
+            !skip.contains("memory"),
             !skip.contains("warming"),
             !skip.contains("prefilling"));
     PrintWriter err = spec.commandLine().getErr();
@@ -126,7 +133,7 @@ public final class StreamingCommand implements Callable<Integer> {
             protocol,
             parts,
             chunks,
-            predictions(workers),
+            predictions(workers, protocol),
             line -> {
               err.println(line);
               err.flush();
@@ -136,21 +143,32 @@ public final class StreamingCommand implements Callable<Integer> {
     return 0;
   }
 
-  private DoubleUnaryOperator predictions(int workers) throws IOException {
+  /** A plan that knows the routing of a later part of the text. */
+  private Optional<StreamingPlan> predictions(int workers, StreamingProtocol protocol)
+      throws IOException {
     if (skip.contains("predictions")) {
-      return share -> 0;
+      return Optional.empty();
     }
     try (ModelSource source = ModelSource.open(pack)) {
       StreamingPlan.Question question =
           new StreamingPlan.Question(
-              Math.min(source.config().maxPositions(), Math.max(warmUp + tokens, prompt)),
+              Math.min(source.config().maxPositions(), warmUp + tokens),
               workers,
               List.of(3),
               Optional.empty(),
               CachePolicyKind.DEFAULT,
-              Optional.empty(),
-              true);
-      return StreamingBench.predictions(StreamingPlan.of(source, question));
+              Optional.of(routing(workers, protocol.ids())),
+              0);
+      return Optional.of(StreamingPlan.of(source, question));
+    }
+  }
+
+  private RoutingTrace routing(int workers, int[] ids) throws IOException {
+    try (Model model = Model.open(pack, new ModelOptions(workers))) {
+      int[] later = Arrays.copyOfRange(ids, ids.length / 2, ids.length);
+      int window = Math.min(ROUTING_WINDOW, model.config().maxPositions());
+      List<int[]> windows = RoutingTraces.first(Windows.cut(later, window), ROUTING_TOKENS);
+      return RoutingTraces.record("a later part of the text", model, windows);
     }
   }
 }

@@ -48,6 +48,22 @@ public record DecodeCost(
     return restSeconds + expertLayers * (layerSeconds + topK * expertSeconds);
   }
 
+  /**
+   * The same with a whole token as measured: what it takes beside its products (norms, attention,
+   * the router's choice, waking threads) goes to the layers and the rest. If it takes less than its
+   * products one by one, these are scaled.
+   */
+  DecodeCost adjusted(double tokenSeconds) {
+    double more = tokenSeconds - residentSeconds();
+    if (more < 0) {
+      double scale = tokenSeconds / residentSeconds();
+      return new DecodeCost(
+          scale * restSeconds, scale * layerSeconds, scale * expertSeconds, expertLayers, topK);
+    }
+    return new DecodeCost(
+        restSeconds, layerSeconds + more / expertLayers, expertSeconds, expertLayers, topK);
+  }
+
   /** How a model's tensors are stored when it runs. */
   @FunctionalInterface
   interface Stored {

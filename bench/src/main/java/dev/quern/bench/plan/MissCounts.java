@@ -1,6 +1,12 @@
 package dev.quern.bench.plan;
 
+import dev.quern.bench.cache.Replay;
+import dev.quern.bench.cache.RoutingTrace;
+import dev.quern.experts.CachePolicy;
+import dev.quern.experts.CachePolicyKind;
+import dev.quern.experts.CacheShape;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * How many of a visit's experts are missing: a visit is one token in one layer.
@@ -26,6 +32,25 @@ public record MissCounts(double[] shares) {
     double[] shares = new double[topK + 1];
     shares[0] = 1;
     return new MissCounts(shares);
+  }
+
+  /**
+   * Of a trace, with so much of its experts in memory; its first fifth fills the cache and is not
+   * counted.
+   *
+   * @param share of all experts that fit, 0 to 1; at least those of one visit do
+   */
+  static MissCounts of(RoutingTrace trace, CachePolicyKind kind, double share) {
+    int all = trace.layers() * trace.numExperts();
+    int capacity = (int) Math.clamp(Math.round(share * all), trace.topK(), all);
+    if (capacity == all) {
+      return none(trace.topK());
+    }
+    CacheShape shape = trace.shape(capacity);
+    CachePolicy policy = kind.create(shape, Optional.empty());
+    long[] counts = Replay.visitsByMisses(trace, shape, policy, trace.tokens() / 5);
+    double visits = Arrays.stream(counts).sum();
+    return new MissCounts(Arrays.stream(counts).mapToDouble(count -> count / visits).toArray());
   }
 
   int topK() {

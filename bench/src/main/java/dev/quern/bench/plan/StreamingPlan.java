@@ -1,10 +1,12 @@
 package dev.quern.bench.plan;
 
+import dev.quern.bench.cache.RoutingTrace;
 import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.StreamedExperts;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.FormatException;
 import dev.quern.format.Pack;
+import dev.quern.format.ShadowFile;
 import dev.quern.kv.KvType;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
@@ -20,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -29,8 +32,13 @@ import java.util.stream.IntStream;
  */
 public final class StreamingPlan {
 
-  /** Of the experts used, those that the layer's own router sees coming from the layer before. */
-  private static final double READ_AHEAD = 0.73;
+  /**
+   * Of the missing experts, those that are read ahead, as measured on datasets/tiny-moe with a
+   * quarter to half of its experts in memory: by the next layers' own routers, by a trained shadow.
+   */
+  public static final double READ_AHEAD_BY_ROUTERS = 0.3;
+
+  public static final double READ_AHEAD_BY_SHADOW = 0.55;
 
   private static final long DISK_MILLIS = 800;
 
@@ -93,7 +101,7 @@ public final class StreamingPlan {
     MissCounts at(double share) {
       return known.computeIfAbsent(
           (int) Math.round(share * STEPS),
-          step -> Replay.misses(trace, policy, (double) step / STEPS));
+          step -> MissCounts.of(trace, policy, (double) step / STEPS));
     }
   }
 
@@ -103,8 +111,8 @@ public final class StreamingPlan {
    * @param context positions of the one session
    * @param bits to convert an unconverted model to; ignored for a pack
    * @param disk empty to measure it
-   * @param traces of the model's routing; empty for {@link RoutingTrace#fitted}
-   * @param prefetch whether experts are read ahead as the next layer's router predicts
+   * @param routing of the model; empty for {@link RoutingTrace#fitted}
+   * @param readAhead of the missing experts, the share that is read before it is needed
    */
   public record Question(
       int context,
@@ -112,8 +120,8 @@ public final class StreamingPlan {
       List<Integer> bits,
       Optional<DiskRate> disk,
       CachePolicyKind policy,
-      Optional<Path> traces,
-      boolean prefetch) {
+      Optional<RoutingTrace> routing,
+      double readAhead) {
     public Question {
       bits = bits.stream().distinct().sorted((a, b) -> b - a).toList();
       if (bits.isEmpty() || bits.stream().anyMatch(b -> b < 2 || b > 4)) {
@@ -173,17 +181,15 @@ public final class StreamingPlan {
               .formatted(source.path(), config.maxPositions(), question.context()));
     }
     RoutingTrace trace =
-        question.traces().isPresent()
-            ? RecordedRouting.read(question.traces().get(), config)
-            : RoutingTrace.fitted(config.numExperts(), config.topK());
+        question.routing().orElseGet(() -> RoutingTrace.fitted(config.numExperts(), config.topK()));
     RunMemory memory = RunMemory.of(config, question.context(), KvType.F16);
     List<Variant> variants = new ArrayList<>();
     try (MeasuredKernels kernels = new MeasuredKernels(question.threads())) {
       switch (source) {
-        case ModelSource.Packed pack -> variants.add(variant(pack, memory, kernels));
+        case ModelSource.Packed pack -> variants.add(variant(pack, memory, kernels, question));
         case ModelSource.Unconverted model -> {
           for (int bits : question.bits()) {
-            variants.add(variant(model, bits, memory, kernels));
+            variants.add(variant(model, bits, memory, kernels, question.policy()));
           }
         }
       }
@@ -193,14 +199,17 @@ public final class StreamingPlan {
             ? question.disk().get()
             : measureDisk(source, variants.getFirst().slotBytes());
     return new StreamingPlan(
-        memory,
-        variants,
-        disk,
-        new Hits(trace, question.policy(), question.prefetch() ? READ_AHEAD : 0));
+        memory, variants, disk, new Hits(trace, question.policy(), question.readAhead()));
   }
 
-  private static Variant variant(ModelSource.Packed pack, RunMemory memory, KernelTimes kernels)
-      throws FormatException {
+  /** The same measurements with another way of keeping and reading experts. */
+  public StreamingPlan with(CachePolicyKind policy, double readAhead) {
+    return new StreamingPlan(memory, variants, disk, new Hits(hits.trace, policy, readAhead));
+  }
+
+  private static Variant variant(
+      ModelSource.Packed pack, RunMemory memory, KernelTimes kernels, Question question)
+      throws IOException {
     long experts = 0;
     long bytes = 0;
     for (int layer = 0; layer < pack.config().numLayers(); layer++) {
@@ -210,16 +219,26 @@ public final class StreamingPlan {
         bytes += file.get().numExperts() * StreamedExperts.slotBytes(file.get());
       }
     }
+    DecodeCost products =
+        DecodeCost.of(pack.config(), DecodeCost.in(pack), memory.context(), kernels);
+    double cache = kernels.reading(memory.cache() / 2);
+    OptionalDouble whole = MeasuredToken.seconds(pack, question.threads());
     return new Variant(
         0,
-        memory.bytes() + WeightSizes.of(pack).restResident(),
+        memory.bytes()
+            + WeightSizes.of(pack).restResident()
+            + stateBytes(question.policy(), pack.config()),
         Math.ceilDiv(bytes, experts),
         experts,
-        DecodeCost.of(pack.config(), DecodeCost.in(pack), memory.context(), kernels));
+        whole.isPresent() ? products.adjusted(whole.getAsDouble() + cache) : products);
   }
 
   private static Variant variant(
-      ModelSource.Unconverted model, int bits, RunMemory memory, KernelTimes kernels)
+      ModelSource.Unconverted model,
+      int bits,
+      RunMemory memory,
+      KernelTimes kernels,
+      CachePolicyKind policy)
       throws FormatException {
     ModelConfig config = model.config();
     WeightSizes.Encodings encodings = WeightSizes.encodings(model);
@@ -229,10 +248,15 @@ public final class StreamingPlan {
             * config.numExperts();
     return new Variant(
         bits,
-        memory.bytes() + weights.restResident(),
+        memory.bytes() + weights.restResident() + stateBytes(policy, config),
         PageMemory.roundUp(Math.ceilDiv(weights.expertBytes(), experts)),
         experts,
         DecodeCost.of(config, DecodeCost.converted(encodings, bits), memory.context(), kernels));
+  }
+
+  private static long stateBytes(CachePolicyKind policy, ModelConfig config) {
+    int layers = (int) IntStream.range(0, config.numLayers()).filter(config::hasExperts).count();
+    return policy.stateBytes(layers, config.numExperts());
   }
 
   /** Reads from the model's own files, past the page cache where the system allows it. */
@@ -248,6 +272,11 @@ public final class StreamingPlan {
         };
     DiskSpeed speed = DiskSpeed.measure(files, IoMode.DIRECT, recordBytes, DISK_MILLIS);
     return DiskRate.usual(speed.bytesPerSecond());
+  }
+
+  /** Of the missing experts, those that are read ahead by the best predictor of a model or pack. */
+  public static double readAhead(Path model) {
+    return ShadowFile.isIn(model) ? READ_AHEAD_BY_SHADOW : READ_AHEAD_BY_ROUTERS;
   }
 
   /** What a number of experts in memory gives. */

@@ -24,7 +24,9 @@ record TokenTime(DecodeCost cost, DiskRate disk, long recordBytes, double readAh
     double oneRead = disk.seconds(recordBytes);
     int ahead = (int) Math.round(readAhead * misses);
     double computed = (cost.topK() - misses) * cost.expertSeconds();
-    double read = -cost.layerSeconds() + disk.latencySeconds();
+    // What is read ahead begins when the layer before has nothing to read any more: as its last
+    // expert is computed.
+    double read = -cost.layerSeconds() - cost.expertSeconds() + disk.latencySeconds();
     for (int i = 0; i < misses; i++) {
       if (i == ahead) {
         read = Math.max(read, disk.latencySeconds());

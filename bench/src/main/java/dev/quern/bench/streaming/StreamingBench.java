@@ -5,6 +5,7 @@ import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.report.LineChart;
 import dev.quern.bench.report.Machine;
 import dev.quern.bench.streaming.StreamingResults.Decoding;
+import dev.quern.bench.streaming.StreamingResults.Memory;
 import dev.quern.bench.streaming.StreamingResults.Prefilling;
 import dev.quern.bench.streaming.StreamingResults.Reading;
 import dev.quern.bench.streaming.StreamingResults.Warming;
@@ -26,7 +27,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.function.DoubleUnaryOperator;
 import java.util.function.ToDoubleFunction;
 
 /** Measures a pack whose experts stay on disk, and writes table, record and pictures. */
@@ -34,32 +34,46 @@ public final class StreamingBench {
   private StreamingBench() {}
 
   /** Which parts are measured. */
-  public record Parts(boolean reading, boolean decoding, boolean warming, boolean prefilling) {}
+  public record Parts(boolean decoding, boolean memory, boolean warming, boolean prefilling) {}
+
+  /** Tokens per second that are predicted; 0 if none are. */
+  @FunctionalInterface
+  interface Predicted {
+    double of(Way way, double share);
+  }
 
   /**
    * @param prefillChunks of the ways that cut the prompt
-   * @param predicted tokens per second with a share of the experts in memory; 0 if not predicted
+   * @param plan that predicts; empty for no predictions
    * @throws IOException if the pack cannot be read
    */
   public static StreamingResults run(
       StreamingProtocol protocol,
       Parts parts,
       List<Integer> prefillChunks,
-      DoubleUnaryOperator predicted,
+      Optional<StreamingPlan> plan,
       Consumer<String> progress)
       throws IOException {
     StreamingRuns runs = new StreamingRuns(protocol, progress);
+    Predicted predicted = predicted(plan, protocol.pack());
     Optional<ProcessIo> start = ProcessIo.now();
     Reading reading = runs.reading();
-    List<Decoding> decoding = new ArrayList<>();
+    List<Decoding> decodings = new ArrayList<>();
     if (parts.decoding) {
-      boolean shadow = Files.exists(protocol.pack().resolve(ShadowFile.FOLDER));
-      List<StreamingRuns.Way> ways = StreamingRuns.ways(runs.readers(), shadow);
-      for (StreamingRuns.Way way : ways) {
-        List<Double> shares = way.least() ? List.of(1.0) : protocol.shares();
-        for (double share : shares) {
-          decoding.add(runs.decode(way, share, predicted));
+      boolean shadow = ShadowFile.isIn(protocol.pack());
+      List<Way> ways = Way.all(runs.readers(), runs.topK(), shadow);
+      for (double share : protocol.shares()) {
+        for (Decoding decoding : runs.decode(ways, share)) {
+          Way way = named(ways, decoding.way());
+          decoding = way.slots() > 0 ? decoding : decoding.predicted(predicted.of(way, share));
+          decodings.add(decoding);
         }
+      }
+    }
+    List<Memory> memory = new ArrayList<>();
+    if (parts.memory) {
+      for (double share : protocol.shares()) {
+        memory.add(runs.memory(share));
       }
     }
     List<Warming> warming = parts.warming ? runs.warming(protocol.prefillShare()) : List.of();
@@ -76,7 +90,8 @@ public final class StreamingBench {
         runs.slotBytes(),
         runs.experts(),
         reading,
-        decoding,
+        decodings,
+        memory,
         warming,
         prefilling,
         written);
@@ -89,10 +104,27 @@ public final class StreamingBench {
     }
   }
 
-  /** What {@code quern plan} predicts for a way that keeps a cache, by the share of the experts. */
-  public static DoubleUnaryOperator predictions(StreamingPlan plan) {
-    StreamingPlan.Variant variant = plan.variants().getFirst();
-    return share -> plan.predict(variant, Math.round(share * variant.experts())).tokensPerSecond();
+  private static Way named(List<Way> ways, String name) {
+    return ways.stream().filter(way -> way.name().equals(name)).findFirst().orElseThrow();
+  }
+
+  /** What {@code quern plan} says of a way that keeps experts. */
+  private static Predicted predicted(Optional<StreamingPlan> plan, Path pack) {
+    if (plan.isEmpty()) {
+      return (way, share) -> 0;
+    }
+    StreamingPlan.Variant variant = plan.get().variants().getFirst();
+    return (way, share) -> {
+      double ahead =
+          switch (way.prediction()) {
+            case NONE -> 0;
+            case NEXT_ROUTER -> StreamingPlan.READ_AHEAD_BY_ROUTERS;
+            case SHADOW -> StreamingPlan.READ_AHEAD_BY_SHADOW;
+            case BEST -> StreamingPlan.readAhead(pack);
+          };
+      long capacity = Math.round(share * variant.experts());
+      return plan.get().with(way.policy(), ahead).predict(variant, capacity).tokensPerSecond();
+    };
   }
 
   /**

@@ -1,6 +1,8 @@
 package dev.quern.bench.streaming;
 
 import dev.quern.experts.ExpertProfile;
+import dev.quern.model.ModelConfig;
+import dev.quern.model.Session;
 import dev.quern.system.IoMode;
 import java.nio.file.Path;
 import java.util.List;
@@ -43,6 +45,23 @@ public record StreamingProtocol(
       if (!(share > 0 && share <= 1)) {
         throw new IllegalArgumentException("share of the experts: 0 to 1, found " + share);
       }
+    }
+  }
+
+  /** Positions of a session that decodes and reads prompts. */
+  int context(ModelConfig config) {
+    return Math.min(config.maxPositions(), Math.max(warmUpTokens + tokens, prefillTokens));
+  }
+
+  /** One by one; a full context begins anew, as a next document would. */
+  void decode(Session session, int from, int count) {
+    int[] one = new int[1];
+    for (int i = from; i < from + count; i++) {
+      if (session.position() == session.maxTokens()) {
+        session.truncate(0);
+      }
+      one[0] = ids[i];
+      session.append(one);
     }
   }
 }

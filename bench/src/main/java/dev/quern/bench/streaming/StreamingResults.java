@@ -25,6 +25,7 @@ public record StreamingResults(
     int experts,
     Reading reading,
     List<Decoding> decoding,
+    List<Memory> memory,
     List<Warming> warming,
     List<Prefilling> prefilling,
     Optional<Long> writtenBytes) {
@@ -46,8 +47,11 @@ public record StreamingResults(
   /**
    * Decoding in one way with some share of the experts in memory.
    *
-   * @param way such as {@code naive} or {@code forward + shadow}
-   * @param memoryBytes resident memory of the process at the end
+   * @param way such as {@code naive} or {@code forward, shadow}
+   * @param share of the experts in memory; 0 if nothing is kept
+   * @param timesNaive as fast as reading each expert when it is used, one after the other, and
+   *     keeping nothing: the median of turns
+   * @param timesParallel the same against several readers that keep nothing
    * @param predictedTokensPerSecond by {@code quern plan}; 0 if not predicted
    * @param deviceBytes that the kernel read from the device for this process
    */
@@ -55,6 +59,8 @@ public record StreamingResults(
       String way,
       double share,
       double tokensPerSecond,
+      double timesNaive,
+      double timesParallel,
       double hitRate,
       double stallMillisPerToken,
       double readsPerToken,
@@ -65,8 +71,35 @@ public record StreamingResults(
       long prefetchUseful,
       long prefetchLate,
       long prefetchWasted,
-      double predictedTokensPerSecond,
-      double memoryBytes) {}
+      double predictedTokensPerSecond) {
+    Decoding predicted(double tokensPerSecond) {
+      return new Decoding(
+          way,
+          share,
+          this.tokensPerSecond,
+          timesNaive,
+          timesParallel,
+          hitRate,
+          stallMillisPerToken,
+          readsPerToken,
+          bytesPerToken,
+          deviceBytes,
+          storeBytes,
+          prefetchReads,
+          prefetchUseful,
+          prefetchLate,
+          prefetchWasted,
+          tokensPerSecond);
+    }
+  }
+
+  /**
+   * Memory of a run of {@code quern generate} in a process of its own.
+   *
+   * @param predictedBytes by {@code quern plan}
+   * @param measuredBytes resident at its end, mapped files included
+   */
+  public record Memory(double share, long predictedBytes, long measuredBytes) {}
 
   /** Hits of windows of tokens from a start on. */
   public record Warming(String way, double share, int windowTokens, List<Double> hitRates) {}

@@ -1,10 +1,10 @@
 package dev.quern.bench.streaming;
 
 import dev.quern.bench.streaming.StreamingResults.Decoding;
+import dev.quern.bench.streaming.StreamingResults.Memory;
 import dev.quern.bench.streaming.StreamingResults.Prefilling;
 import dev.quern.bench.streaming.StreamingResults.Reading;
 import dev.quern.bench.streaming.StreamingResults.Warming;
-import dev.quern.cli.MemoryUse;
 import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.CacheShape;
 import dev.quern.experts.ExpertProfile;
@@ -23,6 +23,7 @@ import dev.quern.model.Session;
 import dev.quern.model.Streaming;
 import dev.quern.model.Streaming.Prediction;
 import dev.quern.system.DiskSpeed;
+import dev.quern.system.MemoryStatus;
 import dev.quern.system.ProcessIo;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -34,7 +35,6 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.DoubleUnaryOperator;
 
 /** Runs a pack whose experts stay on disk in every way that is compared. */
 final class StreamingRuns {
@@ -48,19 +48,6 @@ final class StreamingRuns {
   private final long slotBytes;
   private final int readers;
   private final int topK;
-
-  /**
-   * A way of decoding.
-   *
-   * @param least whether only what a layer needs at once fits, whatever the share
-   */
-  record Way(
-      String name,
-      boolean least,
-      CachePolicyKind policy,
-      Prediction prediction,
-      boolean speculate,
-      int readers) {}
 
   StreamingRuns(StreamingProtocol protocol, Consumer<String> progress) throws IOException {
     this.protocol = protocol;
@@ -104,22 +91,18 @@ final class StreamingRuns {
     return Math.toIntExact(allBytes / slotBytes);
   }
 
-  /** Ways that are compared at every share of the experts. */
-  static List<Way> ways(int readers, boolean shadow) {
-    List<Way> ways = new ArrayList<>();
-    ways.add(new Way("naive, one reader", true, CachePolicyKind.LRU, Prediction.NONE, false, 1));
-    ways.add(new Way("naive", true, CachePolicyKind.LRU, Prediction.NONE, false, readers));
-    ways.add(new Way("lru", false, CachePolicyKind.LRU, Prediction.NONE, false, readers));
-    ways.add(new Way("forward", false, CachePolicyKind.FORWARD, Prediction.NONE, false, readers));
-    Prediction next = Prediction.NEXT_ROUTER;
-    ways.add(new Way("lru, next router", false, CachePolicyKind.LRU, next, false, readers));
-    ways.add(new Way("forward, next router", false, CachePolicyKind.FORWARD, next, false, readers));
-    Prediction best = shadow ? Prediction.SHADOW : next;
-    if (shadow) {
-      ways.add(new Way("forward, shadow", false, CachePolicyKind.FORWARD, best, false, readers));
-    }
-    ways.add(new Way("the same, speculating", false, CachePolicyKind.FORWARD, best, true, readers));
-    return ways;
+  int topK() {
+    return topK;
+  }
+
+  /** What a run takes with a share of the experts in memory. */
+  Memory memory(double share) throws IOException {
+    Memory memory =
+        MemoryRuns.run(protocol.pack(), share, experts(), slotBytes, protocol.threads());
+    progress.accept(
+        "memory, %.0f %%: %.0f MB predicted, %.0f MB measured"
+            .formatted(100 * share, memory.predictedBytes() / 1e6, memory.measuredBytes() / 1e6));
+    return memory;
   }
 
   int readers() {
@@ -131,12 +114,12 @@ final class StreamingRuns {
     return new Streaming(
         new Streaming.Experts(bytes),
         protocol.io(),
-        way.policy,
+        way.policy(),
         profile,
         false, // a checksum is compared once per record; in a long run that is nothing
-        way.readers,
-        way.prediction,
-        way.speculate,
+        way.readers(),
+        way.prediction(),
+        way.speculate(),
         false);
   }
 
@@ -149,7 +132,7 @@ final class StreamingRuns {
    * Plain reads against the store's, in turns, as the disk's speed changes from second to second.
    */
   Reading reading() throws IOException {
-    Way way = new Way("", false, CachePolicyKind.LRU, Prediction.NONE, false, readers);
+    Way way = Way.keeping("", CachePolicyKind.LRU, Prediction.NONE, readers);
     List<Double> ratios = new ArrayList<>();
     List<Double> plain = new ArrayList<>();
     List<Double> store = new ArrayList<>();
@@ -210,61 +193,48 @@ final class StreamingRuns {
     return values.stream().sorted().toList().get(values.size() / 2);
   }
 
-  /** Decodes the protocol's tokens, after others of the same text have warmed the cache. */
-  Decoding decode(Way way, double share, DoubleUnaryOperator predicted) throws IOException {
-    double slots = way.least ? (double) topK / experts() : share;
-    try (Model model = open(way, slots, Optional.empty());
-        Session session = model.newSession(context(model))) {
-      decode(session, 0, protocol.warmUpTokens());
-      StreamStatistics from = model.streams().orElseThrow().statistics();
-      Optional<ProcessIo> io = ProcessIo.now();
-      long nanos = System.nanoTime();
-      decode(session, protocol.warmUpTokens(), protocol.tokens());
-      nanos = System.nanoTime() - nanos;
-      Optional<ProcessIo> after = ProcessIo.now();
-      StreamStatistics done = model.streams().orElseThrow().statistics().since(from);
-      int tokens = protocol.tokens();
-      double memory = MemoryUse.now().map(m -> m.anonymousBytes() + m.fileBytes()).orElse(0L);
-      Decoding decoding =
-          new Decoding(
-              way.name,
-              way.least ? 0 : share,
-              tokens * 1e9 / nanos,
-              done.hitRate(),
-              done.stallNanos() / 1e6 / tokens,
-              (double) done.reads() / tokens,
-              (double) done.bytesRead() / tokens,
-              io.map(start -> after.orElseThrow().since(start).readBytes()),
-              done.bytesRead(),
-              done.prefetchReads(),
-              done.prefetchUseful(),
-              done.prefetchLate(),
-              done.prefetchWasted(),
-              way.least ? 0 : predicted.applyAsDouble(share),
-              memory);
+  /** Decodes the protocol's tokens in several ways with the same memory. */
+  List<Decoding> decode(List<Way> ways, double share) throws IOException {
+    List<Decoding> results = new ArrayList<>();
+    Way.Opening opening =
+        way ->
+            open(way, way.slots() > 0 ? way.slots() / (double) experts() : share, Optional.empty());
+    for (List<Way> together : groups(ways, share)) {
+      try (DecodingTurns turns = new DecodingTurns(protocol, together, opening)) {
+        results.addAll(turns.run(share));
+      }
+    }
+    for (Decoding decoding : results) {
       progress.accept(
           "%s, %.0f %%: %.2f tokens/s, hits %.3f"
-              .formatted(way.name, 100 * share, decoding.tokensPerSecond(), decoding.hitRate()));
-      return decoding;
+              .formatted(
+                  decoding.way(), 100 * share, decoding.tokensPerSecond(), decoding.hitRate()));
+    }
+    return results;
+  }
+
+  /** Ways whose caches fit in memory together, each with those that keep nothing in front. */
+  private List<List<Way>> groups(List<Way> ways, double share) {
+    List<Way> keepNothing = ways.stream().filter(way -> way.slots() > 0).toList();
+    List<Way> others = ways.stream().filter(way -> way.slots() == 0).toList();
+    long most = Math.max(1, (long) (availableBytes() / 2 / (share * allBytes)));
+    List<List<Way>> groups = new ArrayList<>();
+    for (int from = 0; from < others.size(); from += (int) Math.min(most, others.size())) {
+      List<Way> group = new ArrayList<>(keepNothing);
+      group.addAll(others.subList(from, (int) Math.min(others.size(), from + most)));
+      groups.add(group);
+    }
+    return groups;
+  }
+
+  private static long availableBytes() {
+    try (MemoryStatus status = MemoryStatus.open()) {
+      return status.known() ? status.availableBytes() : Long.MAX_VALUE;
     }
   }
 
   private int context(Model model) {
-    return Math.min(
-        model.config().maxPositions(),
-        Math.max(protocol.warmUpTokens() + protocol.tokens(), protocol.prefillTokens()));
-  }
-
-  /** One by one; a full context begins anew, as a next document would. */
-  private void decode(Session session, int from, int count) {
-    int[] one = new int[1];
-    for (int i = from; i < from + count; i++) {
-      if (session.position() == session.maxTokens()) {
-        session.truncate(0);
-      }
-      one[0] = protocol.ids()[i];
-      session.append(one);
-    }
+    return protocol.context(model.config());
   }
 
   /**
@@ -272,7 +242,7 @@ final class StreamingRuns {
    * text's later part, and after a switch of topics.
    */
   List<Warming> warming(double share) throws IOException {
-    Way way = new Way("", false, CachePolicyKind.FORWARD, Prediction.NONE, false, readers);
+    Way way = Way.keeping("", CachePolicyKind.FORWARD, Prediction.NONE, readers);
     List<Warming> results = new ArrayList<>();
     ExpertProfile recorded = protocol.profile().isPresent() ? protocol.profile().get() : record();
     results.add(warming("cold", way, share, Optional.empty(), new int[0]));
@@ -308,7 +278,7 @@ final class StreamingRuns {
       session.truncate(0);
       for (int from = 0; from + WINDOW <= protocol.tokens(); from += WINDOW) {
         StreamStatistics start = model.streams().orElseThrow().statistics();
-        decode(session, from, WINDOW);
+        protocol.decode(session, from, WINDOW);
         rates.add(model.streams().orElseThrow().statistics().since(start).hitRate());
       }
     }
@@ -331,7 +301,7 @@ final class StreamingRuns {
 
   private Prefilling prefill(String name, Prefill mode, double share, int chunk)
       throws IOException {
-    Way way = new Way("", false, CachePolicyKind.LRU, Prediction.NONE, false, readers);
+    Way way = Way.keeping("", CachePolicyKind.LRU, Prediction.NONE, readers);
     Streaming streaming = streaming(way, share, Optional.empty());
     ModelOptions options = new ModelOptions(protocol.threads()).with(streaming).with(mode, chunk);
     int[] prompt = Arrays.copyOf(protocol.ids(), protocol.prefillTokens());

@@ -1,9 +1,11 @@
 package dev.quern.bench.streaming;
 
 import dev.quern.bench.streaming.StreamingResults.Decoding;
+import dev.quern.bench.streaming.StreamingResults.Memory;
 import dev.quern.bench.streaming.StreamingResults.Prefilling;
 import dev.quern.bench.streaming.StreamingResults.Reading;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
@@ -34,37 +36,8 @@ final class StreamingTable {
     reading
         .deviceShare()
         .ifPresent(share -> line(out, "read by the device: %.3f of what the store read", share));
-    line(
-        out,
-        "%n%-30s %6s %9s %9s %7s %9s %8s %9s %8s   %s",
-        "decode",
-        "share",
-        "tokens/s",
-        "predicted",
-        "hits",
-        "stall/tok",
-        "reads",
-        "device MB",
-        "x naive",
-        "ahead: in time, late, wasted");
-    double naive = rate(results.decoding(), "naive");
-    for (Decoding d : results.decoding()) {
-      line(
-          out,
-          "%-30s %6s %9.2f %9s %7.3f %6.2f ms %8.2f %9s %8.2f   %d, %d, %d",
-          d.way(),
-          d.share() == 0 ? "least" : "%.0f %%".formatted(100 * d.share()),
-          d.tokensPerSecond(),
-          d.predictedTokensPerSecond() > 0 ? "%.2f".formatted(d.predictedTokensPerSecond()) : "",
-          d.hitRate(),
-          d.stallMillisPerToken(),
-          d.readsPerToken(),
-          d.deviceBytes().map(b -> "%.0f".formatted(b / 1e6)).orElse("?"),
-          d.tokensPerSecond() / naive,
-          d.prefetchUseful(),
-          d.prefetchLate(),
-          d.prefetchWasted());
-    }
+    decoding(results, out);
+    memory(results, out);
     line(out, "%nhits by windows of tokens");
     results
         .warming()
@@ -96,12 +69,93 @@ final class StreamingTable {
         .ifPresent(bytes -> line(out, "%nwritten to the device meanwhile: %d bytes", bytes));
   }
 
-  private static double rate(List<Decoding> decodings, String way) {
-    return decodings.stream()
-        .filter(d -> d.way().equals(way))
-        .mapToDouble(Decoding::tokensPerSecond)
+  private static void decoding(StreamingResults results, PrintWriter out) {
+    line(
+        out,
+        "%n%-24s %6s %9s %9s %7s %9s %8s %7s %9s %8s %10s   %s",
+        "decode",
+        "share",
+        "tokens/s",
+        "predicted",
+        "hits",
+        "wait/tok",
+        "wait cut",
+        "reads",
+        "device MB",
+        "x naive",
+        "x parallel",
+        "ahead: in time, late, wasted");
+    for (Decoding d : results.decoding()) {
+      line(
+          out,
+          "%-24s %6s %9.2f %9s %7.3f %6.2f ms %8s %7.2f %9s %8.2f %10.2f   %d, %d, %d",
+          d.way(),
+          d.share() == 0 ? "" : "%.0f %%".formatted(100 * d.share()),
+          d.tokensPerSecond(),
+          d.predictedTokensPerSecond() > 0 ? "%.2f".formatted(d.predictedTokensPerSecond()) : "",
+          d.hitRate(),
+          d.stallMillisPerToken(),
+          waitCut(results.decoding(), d),
+          d.readsPerToken(),
+          d.deviceBytes().map(b -> "%.0f".formatted(b / 1e6)).orElse("?"),
+          d.timesNaive(),
+          d.timesParallel(),
+          d.prefetchUseful(),
+          d.prefetchLate(),
+          d.prefetchWasted());
+    }
+    List<Double> errors =
+        results.decoding().stream()
+            .filter(d -> d.predictedTokensPerSecond() > 0)
+            .map(d -> Math.abs(d.predictedTokensPerSecond() / d.tokensPerSecond() - 1))
+            .toList();
+    if (!errors.isEmpty()) {
+      line(
+          out,
+          "%ntokens/s predicted: off by %.1f %% in the median of %d, %.1f %% at most",
+          100 * median(errors),
+          errors.size(),
+          100 * errors.stream().max(Double::compare).orElseThrow());
+    }
+  }
+
+  /** How much of the wait reading ahead saves, against the same policy without it. */
+  private static String waitCut(List<Decoding> all, Decoding ahead) {
+    if (ahead.prefetchReads() == 0) {
+      return "";
+    }
+    String policy = ahead.way().startsWith("lru") ? "lru" : "forward";
+    return all.stream()
+        .filter(d -> d.way().equals(policy) && d.share() == ahead.share())
         .findFirst()
-        .orElse(Double.NaN);
+        .map(d -> 100 * (1 - ahead.stallMillisPerToken() / d.stallMillisPerToken()))
+        .map("%.0f %%"::formatted)
+        .orElse("");
+  }
+
+  private static void memory(StreamingResults results, PrintWriter out) {
+    if (results.memory().isEmpty()) {
+      return;
+    }
+    line(out, "%n%-24s %6s %12s %12s %6s", "memory", "share", "predicted MB", "measured MB", "off");
+    List<Double> errors = new ArrayList<>();
+    for (Memory m : results.memory()) {
+      double off = (double) m.measuredBytes() / m.predictedBytes() - 1;
+      errors.add(Math.abs(off));
+      line(
+          out,
+          "%-24s %4.0f %% %12.0f %12.0f %4.1f %%",
+          "generate",
+          100 * m.share(),
+          m.predictedBytes() / 1e6,
+          m.measuredBytes() / 1e6,
+          100 * off);
+    }
+    line(out, "off by %.1f %% in the median", 100 * median(errors));
+  }
+
+  private static double median(List<Double> values) {
+    return values.stream().sorted().toList().get(values.size() / 2);
   }
 
   private static void line(PrintWriter out, String format, Object... values) {

@@ -8,6 +8,7 @@ import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.CacheShape;
 import dev.quern.experts.ExpertProfile;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -85,20 +86,21 @@ class CacheComparisonTest {
   void uniformRoutingGivesEveryPolicyItsShare() {
     RoutingTrace trace = RoutingTrace.uniform(4, 64, 4, 20_000, 5);
     ExpertProfile profile = trace.profile(2_000);
-    List<Integer> percents = List.of(25);
-    CacheComparison comparison = CacheComparison.of(trace, profile, percents, policy -> {});
+    List<Integer> percents = List.of(10, 25);
+    CacheComparison comparison =
+        CacheComparison.of(trace, profile, percents, Map.of(), policy -> {});
     for (CachePolicyKind kind : CachePolicyKind.values()) {
       for (int i = 0; i < percents.size(); i++) {
-        double expected = percents.get(i) / 100.0;
-        // 320,000 uses: the standard error of a rate is below 0.001
+        double expected = comparison.capacities().get(i) / 256.0;
+        // 320,000 uses: the standard error of a rate is below 0.001; layers take room from others
         assertEquals(
-            expected, comparison.hitRates(kind.label()).get(i), 0.01, kind + " at " + expected);
+            expected, comparison.hitRates(kind.label()).get(i), 0.006, kind + " at " + expected);
       }
     }
-    assertTrue(comparison.hitRates(CacheComparison.BELADY_EVEN).get(0) > 0.4);
+    assertTrue(comparison.hitRates(CacheComparison.BELADY_EVEN).get(1) > 0.4);
     assertTrue(
-        comparison.hitRates(CacheComparison.BELADY).get(0)
-            > comparison.hitRates(CacheComparison.BELADY_EVEN).get(0));
+        comparison.hitRates(CacheComparison.BELADY).get(1)
+            > comparison.hitRates(CacheComparison.BELADY_EVEN).get(1));
 
     CacheShape shape = trace.shape(64);
     Random random = new Random(6);
@@ -196,7 +198,7 @@ class CacheComparisonTest {
   void theTableTellsTheWay() {
     RoutingTrace trace = sticky(400, 1);
     CacheComparison comparison =
-        CacheComparison.of(trace, trace.profile(40), List.of(25, 50), policy -> {});
+        CacheComparison.of(trace, trace.profile(40), List.of(25, 50), Map.of(), policy -> {});
     CacheComparison.Row best = comparison.rows().get(comparison.rows().size() - 2);
     assertEquals(CacheComparison.BELADY_EVEN, best.policy());
     assertEquals(1, comparison.gapClosed(best, 0));

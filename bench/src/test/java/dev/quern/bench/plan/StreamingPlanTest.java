@@ -1,9 +1,11 @@
 package dev.quern.bench.plan;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.bench.cache.RoutingTrace;
 import dev.quern.bench.plan.StreamingPlan.Point;
 import dev.quern.bench.plan.StreamingPlan.Variant;
 import dev.quern.experts.CachePolicyKind;
@@ -55,9 +57,9 @@ class StreamingPlanTest {
     assertEquals(0.0055, half.visitSeconds(4), EXACT);
     TokenTime all = new TokenTime(COST, DISK, RECORD, 1);
     assertEquals(0.004, all.visitSeconds(4), EXACT);
-    // A disk that cannot keep up: four records of 5 ms from −10 ms on.
+    // A disk that cannot keep up: four records of 5 ms from −11 ms on.
     TokenTime slow = new TokenTime(COST, new DiskRate(4e8, 0), RECORD, 1);
-    assertEquals(0.011, slow.visitSeconds(4), EXACT);
+    assertEquals(0.010, slow.visitSeconds(4), EXACT);
   }
 
   @Test
@@ -74,19 +76,39 @@ class StreamingPlanTest {
   /** Every token uses the same two experts, then every other token other ones. */
   @Test
   void replayCountsWhatIsMissing() {
-    RoutingTrace same = new RoutingTrace(new int[][] {{0, 1, 0, 1, 0, 1, 0, 1, 0, 1}}, 4, 2);
-    assertEquals(1, Replay.misses(same, CachePolicyKind.LRU, 0.5).hitRate(), EXACT);
-    RoutingTrace turns = new RoutingTrace(new int[][] {{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}}, 4, 2);
-    assertEquals(0, Replay.misses(turns, CachePolicyKind.LRU, 0.5).hitRate(), EXACT);
-    assertEquals(1, Replay.misses(turns, CachePolicyKind.LRU, 1).hitRate(), EXACT);
+    RoutingTrace same = trace(0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
+    assertEquals(1, MissCounts.of(same, CachePolicyKind.LRU, 0.5).hitRate(), EXACT);
+    RoutingTrace turns = trace(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    assertEquals(0, MissCounts.of(turns, CachePolicyKind.LRU, 0.5).hitRate(), EXACT);
+    assertEquals(1, MissCounts.of(turns, CachePolicyKind.LRU, 1).hitRate(), EXACT);
+    RoutingTrace halves = trace(0, 1, 0, 2, 0, 1, 0, 2, 0, 1, 0, 2);
+    MissCounts one = MissCounts.of(halves, CachePolicyKind.LRU, 0.5);
+    assertArrayEquals(new double[] {0, 1, 0}, one.shares(), EXACT);
+  }
+
+  /** One layer of four experts, two for each token. */
+  private static RoutingTrace trace(int... experts) {
+    return new RoutingTrace(
+        "a trace", 4, 2, experts.length / 2, List.of(experts), List.of(new float[0]));
+  }
+
+  @Test
+  void aMeasuredTokenGivesTheLayersWhatProductsLeaveOut() {
+    DecodeCost slower = COST.adjusted(0.043);
+    assertEquals(0.043, slower.residentSeconds(), EXACT);
+    assertEquals(0.015, slower.layerSeconds(), EXACT);
+    assertEquals(COST.expertSeconds(), slower.expertSeconds(), EXACT);
+    DecodeCost faster = COST.adjusted(0.0165);
+    assertEquals(0.0165, faster.residentSeconds(), EXACT);
+    assertEquals(0.0005, faster.expertSeconds(), EXACT);
   }
 
   /** The shares of hits measured with LRU on the tiny model's test documents. */
   @Test
   void theFittedTraceIsAsLocalAsTheTinyModel() {
     RoutingTrace trace = RoutingTrace.fitted(32, 4);
-    double quarter = Replay.misses(trace, CachePolicyKind.LRU, 0.25).hitRate();
-    double half = Replay.misses(trace, CachePolicyKind.LRU, 0.5).hitRate();
+    double quarter = MissCounts.of(trace, CachePolicyKind.LRU, 0.25).hitRate();
+    double half = MissCounts.of(trace, CachePolicyKind.LRU, 0.5).hitRate();
     assertEquals(0.31, quarter, 0.02);
     assertEquals(0.56, half, 0.02);
   }
@@ -96,7 +118,7 @@ class StreamingPlanTest {
     RoutingTrace trace = RoutingTrace.fitted(32, 4);
     for (CachePolicyKind kind : CachePolicyKind.values()) {
       if (!kind.needsProfile()) {
-        double half = Replay.misses(trace, kind, 0.5).hitRate();
+        double half = MissCounts.of(trace, kind, 0.5).hitRate();
         assertTrue(half > 0.53 && half < 0.75, kind + " " + half); // 0.5 by chance
       }
     }
