@@ -116,45 +116,6 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   /** y ← y + scale · x. */
   void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n);
 
-  /**
-   * out[outOffset + t·outStride + r] = scale · Σ_c x[xOffset + t·xStride + c] · rows[firstRow +
-   * r·stride + c] for t in [0, vectors), r in [0, count), c in [0, n): queries that meet keys. A
-   * result does not depend on how many vectors and rows there are.
-   */
-  void dotRows(
-      float scale,
-      float[] x,
-      int xOffset,
-      int xStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] out,
-      int outOffset,
-      int outStride);
-
-  /**
-   * y[yOffset + t·yStride + c] += Σ_r weights[weightsOffset + t·weightsStride + r] · rows[firstRow
-   * + r·stride + c] for t in [0, vectors), r in [0, count), c in [0, n), added row by row: weighted
-   * sums of values.
-   */
-  void addRows(
-      float[] weights,
-      int weightsOffset,
-      int weightsStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] y,
-      int yOffset,
-      int yStride);
-
   /** y ← y + a ∘ x, elementwise. */
   void multiplyAdd(float[] a, int aOffset, float[] x, int xOffset, float[] y, int yOffset, int n);
 

@@ -233,51 +233,6 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void dotRows(
-      float scale,
-      float[] x,
-      int xOffset,
-      int xStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] out,
-      int outOffset,
-      int outStride) {
-    for (int t = 0; t < vectors; t++) {
-      for (int r = 0; r < count; r++) {
-        float dot = dot(x, xOffset + t * xStride, rows, firstRow + r * stride, n);
-        out[outOffset + t * outStride + r] = scale * dot;
-      }
-    }
-  }
-
-  @Override
-  public void addRows(
-      float[] weights,
-      int weightsOffset,
-      int weightsStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] y,
-      int yOffset,
-      int yStride) {
-    for (int t = 0; t < vectors; t++) {
-      for (int r = 0; r < count; r++) {
-        float weight = weights[weightsOffset + t * weightsStride + r];
-        axpy(weight, rows, firstRow + r * stride, y, yOffset + t * yStride, n);
-      }
-    }
-  }
-
-  @Override
   public void multiplyAdd(
       float[] a, int aOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
     for (int i = 0; i < n; i++) {

@@ -191,63 +191,6 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void dotRows(
-      float scale,
-      float[] x,
-      int xOffset,
-      int xStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] out,
-      int outOffset,
-      int outStride) {
-    int t = 0;
-    for (; t < vectors - 1; t += 2) {
-      int first = xOffset + t * xStride;
-      int to = outOffset + t * outStride;
-      RowVectors.dotRowsTwice(
-          scale, x, first, xStride, rows, firstRow, stride, count, n, out, to, outStride);
-    }
-    if (t < vectors) {
-      int first = xOffset + t * xStride;
-      int to = outOffset + t * outStride;
-      RowVectors.dotRows(scale, x, first, rows, firstRow, stride, count, n, out, to);
-    }
-  }
-
-  @Override
-  public void addRows(
-      float[] weights,
-      int weightsOffset,
-      int weightsStride,
-      int vectors,
-      float[] rows,
-      int firstRow,
-      int stride,
-      int count,
-      int n,
-      float[] y,
-      int yOffset,
-      int yStride) {
-    int t = 0;
-    for (; t < vectors - 1; t += 2) {
-      int first = weightsOffset + t * weightsStride;
-      int to = yOffset + t * yStride;
-      RowVectors.addRowsTwice(
-          weights, first, weightsStride, rows, firstRow, stride, count, n, y, to, yStride);
-    }
-    if (t < vectors) {
-      int first = weightsOffset + t * weightsStride;
-      int to = yOffset + t * yStride;
-      RowVectors.addRows(weights, first, rows, firstRow, stride, count, n, y, to);
-    }
-  }
-
-  @Override
   public void multiplyAdd(
       float[] a, int aOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
     int i = 0;
@@ -283,12 +226,14 @@ public final class VectorKernels implements Kernels {
 
   @Override
   public float max(float[] x, int offset, int n) {
-    FloatVector maxima = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+    FloatVector m0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+    FloatVector m1 = m0;
     int i = 0;
-    for (; i <= n - COUNT; i += COUNT) {
-      maxima = maxima.max(FloatVector.fromArray(FLOATS, x, offset + i));
+    for (; i <= n - 2 * COUNT; i += 2 * COUNT) {
+      m0 = m0.max(FloatVector.fromArray(FLOATS, x, offset + i));
+      m1 = m1.max(FloatVector.fromArray(FLOATS, x, offset + i + COUNT));
     }
-    float max = maxima.reduceLanes(MAX);
+    float max = m0.max(m1).reduceLanes(MAX);
     for (; i < n; i++) {
       max = Math.max(max, x[offset + i]);
     }

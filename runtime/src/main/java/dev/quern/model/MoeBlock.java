@@ -55,6 +55,7 @@ final class MoeBlock {
   private int outputBase;
   private int outputEnd;
   private boolean addShared;
+  private int sharedToCome; // tokens whose shared expert the next wave computes
   private long skipped;
   private long replaced;
   private long pairs; // of token and chosen expert
@@ -244,10 +245,11 @@ final class MoeBlock {
   private void runTogether(int layer, Rows input, int tokens) {
     int rows = sorted.rows();
     outputs = Rows.grown(outputs, rows, hiddenSize);
+    wave.clear();
     outputBase = 0;
     outputEnd = rows;
     addShared = moe.shared().isPresent();
-    boolean sharedToCome = addShared;
+    sharedToCome = addShared ? tokens : 0;
     boolean atOnce = tokens == 1 && options.selection().standIns();
     long replacedBefore = experts.replaced();
     experts.begin(
@@ -258,22 +260,15 @@ final class MoeBlock {
     replaced += experts.replaced() - replacedBefore;
     try {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
-        wave.clear();
         for (int i = 0; i < n; i++) {
-          addPieces(group[i]);
+          addPieces(group[i], input, tokens == 1);
         }
-        if (wave.pieces() > 0) {
-          runWave(input, tokens == 1, sharedToCome ? tokens : 0);
-          sharedToCome = false;
-        }
+        runWave(input, tokens == 1);
       }
     } finally {
       experts.end();
     }
-    if (sharedToCome) { // no expert was needed at all
-      wave.clear();
-      runWave(input, tokens == 1, tokens);
-    }
+    runWave(input, tokens == 1); // the shared expert alone, if no other was needed
     Arrays.fill(result, 0, tokens * hiddenSize, 0);
     combine(tokens, rows);
   }
@@ -287,35 +282,38 @@ final class MoeBlock {
     addShared = false;
     int maxRows = Math.multiplyExact(chunk, topK);
     outputs = Rows.grown(outputs, maxRows, hiddenSize);
+    wave.clear();
+    outputBase = 0;
+    sharedToCome = 0;
     experts.begin(layer, needed, neededExperts(tokens), ExpertStore.Order.ANNOUNCED);
     try {
       for (int n = experts.next(group); n > 0; n = experts.next(group)) {
-        wave.clear();
         for (int i = 0; i < n; i++) {
           int end = sorted.end(group[i]);
           for (int row = sorted.first(group[i]); row < end; row += chunk) {
-            int pieceEnd = Math.min(row + chunk, end);
-            if (wave.rows() + pieceEnd - row > maxRows) {
-              runAndCombine(input, tokens);
+            int count = Math.min(chunk, end - row);
+            if (row + count - outputBase > maxRows) {
+              runAndCombine(row, input, tokens);
             }
-            wave.add(group[i], row, pieceEnd - row);
+            addPiece(group[i], row, count, input, false);
           }
         }
-        runAndCombine(input, tokens);
+        int next = sorted.end(group[n - 1]);
+        runAndCombine(next, input, tokens);
       }
     } finally {
       experts.end();
     }
   }
 
-  private void runAndCombine(Rows input, int tokens) {
-    if (wave.pieces() > 0) {
-      outputBase = wave.sortedRow(0); // the rows of a wave follow one another
-      outputEnd = outputBase + wave.rows();
-      runWave(input, false, 0);
-      combine(tokens, wave.rows());
-      wave.clear();
+  /** Adds the outputs of rows [outputBase, end), which follow one another; the next begin there. */
+  private void runAndCombine(int end, Rows input, int tokens) {
+    runWave(input, false);
+    outputEnd = end;
+    if (outputEnd > outputBase) {
+      combine(tokens, outputEnd - outputBase);
     }
+    outputBase = end;
   }
 
   /** The shared expert of a large batch, chunk by chunk. */
@@ -336,18 +334,28 @@ final class MoeBlock {
     }
   }
 
-  private void addPieces(int expert) {
+  private void addPieces(int expert, Rows input, boolean single) {
     int end = sorted.end(expert);
     for (int row = sorted.first(expert); row < end; row += chunk) {
-      wave.add(expert, row, Math.min(chunk, end - row));
+      addPiece(expert, row, Math.min(chunk, end - row), input, single);
     }
   }
 
-  /**
-   * @param sharedTokens tokens of the shared expert that is computed in the same parallel regions;
-   *     0 for none
-   */
-  private void runWave(Rows input, boolean single, int sharedTokens) {
+  /** Adds to the wave; what is there is computed before it has more rows than a chunk. */
+  private void addPiece(int expert, int row, int count, Rows input, boolean single) {
+    if (wave.rows() + count > chunk) {
+      runWave(input, single);
+    }
+    wave.add(expert, row, count);
+  }
+
+  /** Computes the rows of the wave, and with the first of a batch its shared expert. */
+  private void runWave(Rows input, boolean single) {
+    int sharedTokens = sharedToCome;
+    sharedToCome = 0;
+    if (wave.pieces() == 0 && sharedTokens == 0) {
+      return;
+    }
     routed.start(wave.rows());
     shared.start(sharedTokens);
     wave.fill(sorted);
@@ -384,6 +392,7 @@ final class MoeBlock {
       row += wave.count(piece);
     }
     products.run();
+    wave.clear();
   }
 
   private boolean taken(int expert, int row) {

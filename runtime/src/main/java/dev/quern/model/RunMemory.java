@@ -12,8 +12,8 @@ import java.util.List;
  * @param cachePerToken keys and values, or latents, of one position in all layers
  * @param cache of all positions
  * @param states of recurrent layers, which do not grow with the context
- * @param buffers of the forward pass for the largest batch, and the sines of RoPE; scores of
- *     attention are not counted, 64 bytes per position and thread
+ * @param buffers of the forward pass for the largest batch, and the sines of RoPE; sums of
+ *     attention are not counted, below 1 MB per thread and 10,000 positions
  */
 public record RunMemory(int context, long cachePerToken, long cache, long states, long buffers) {
 
@@ -37,7 +37,7 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     long rows = Math.min(context, Transformer.CHUNK_TOKENS);
     long batch = Math.min(context, Session.batchTokens(config));
     long buffers =
-        Math.multiplyExact(rows, rowElements(config))
+        elements(config, rows)
             + Math.multiplyExact(batch, 4L * config.hiddenSize())
             + routingElements(config, batch)
             + mappedElements(config, rows)
@@ -74,15 +74,44 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     };
   }
 
-  /** Floats that a token of the batch takes in the widest layer. */
-  private static long rowElements(ModelConfig config) {
+  /** Floats that so many tokens of the batch take in the widest layer. */
+  private static long elements(ModelConfig config, long rows) {
     long mixers = 0;
     long mlps = 0;
+    long grouped = 0;
     for (ModelConfig.Layer layer : config.layers()) {
-      mixers = Math.max(mixers, mixerElements(layer.mixer()));
-      mlps = Math.max(mlps, mlpElements(layer.feedForward(), config.hiddenSize()));
+      mixers = Math.max(mixers, Math.multiplyExact(rows, mixerElements(layer.mixer())));
+      mlps = Math.max(mlps, mlpElements(layer.feedForward(), config.hiddenSize(), rows));
+      long width = Math.max(config.hiddenSize(), mixerOutput(layer.mixer()));
+      grouped = Math.max(grouped, groupedElements(layer.feedForward(), width, rows));
     }
-    return mixers + mlps;
+    return mixers + mlps + grouped;
+  }
+
+  /** Inputs of a batch of products in groups, which leave up to half of their places empty. */
+  private static long groupedElements(FeedForward feedForward, long width, long rows) {
+    long elements =
+        switch (feedForward) {
+          case FeedForward.Dense m -> Math.multiplyExact(rows, Math.max(width, m.size()));
+          case FeedForward.Experts m ->
+              Math.multiplyExact(
+                  Math.max(rows, waveRows(m, rows)),
+                  Math.max(width, Math.max(m.expertSize(), m.sharedSize())));
+        };
+    return 2 * elements;
+  }
+
+  /** Rows of experts that are computed together. */
+  private static long waveRows(FeedForward.Experts experts, long rows) {
+    return Math.min(Transformer.CHUNK_TOKENS, rows * experts.topK());
+  }
+
+  private static long mixerOutput(TokenMixer mixer) {
+    return switch (mixer) {
+      case TokenMixer.GroupedQuery m -> m.querySize();
+      case TokenMixer.Latent m -> (long) m.numHeads() * m.valueDim();
+      case TokenMixer.DeltaNet m -> m.valueSize();
+    };
   }
 
   /** Scores, chosen experts and where they go, of a whole batch. */
@@ -101,11 +130,13 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     };
   }
 
-  private static long mlpElements(FeedForward feedForward, int hidden) {
+  private static long mlpElements(FeedForward feedForward, long hidden, long rows) {
     return switch (feedForward) {
-      case FeedForward.Dense m -> 3L * m.size();
+      case FeedForward.Dense m -> Math.multiplyExact(rows, 3L * m.size());
       case FeedForward.Experts m ->
-          m.topK() * (3L * m.expertSize() + 3L * hidden) + 3L * m.sharedSize() + hidden;
+          Math.addExact(
+              Math.multiplyExact(waveRows(m, rows), 3L * m.expertSize() + 2 * hidden),
+              Math.multiplyExact(rows, (m.topK() + 1) * hidden + 3L * m.sharedSize()));
     };
   }
 

@@ -187,36 +187,22 @@ class KernelsTest {
     assertArrayEquals(out, actualOut, 1e-5f);
   }
 
-  /** Odd numbers of vectors and rows, at lengths with and without a rest. */
   @ParameterizedTest
-  @ValueSource(ints = {0, 1, 4, 7, 16, 33, 64, 72, 129})
-  void rowsEqualScalarHoweverManyTheyAre(int n) {
-    int vectors = 3;
-    int count = 7;
-    int stride = n + 2;
-    float[] x = gaussian(BEFORE + vectors * stride);
-    float[] rows = TestMatrices.gaussian(new SplittableRandom(SEED + 2), 1 + count * stride);
-
-    float[] expected = gaussian(60);
-    float[] actual = expected.clone();
-    scalar.dotRows(0.5f, x, BEFORE, stride, vectors, rows, 1, stride, count, n, expected, 4, 16);
-    vector.dotRows(0.5f, x, BEFORE, stride, vectors, rows, 1, stride, count, n, actual, 4, 16);
-    assertArrayEquals(expected, actual, 0x1p-22f * (n + 1)); // as dot; what is not named stays
-    for (int t = 0; t < vectors; t++) {
-      for (int r = 0; r < count; r++) {
-        float[] alone = new float[1];
-        int at = BEFORE + t * stride;
-        vector.dotRows(0.5f, x, at, 0, 1, rows, 1 + r * stride, 0, 1, n, alone, 0, 0);
-        assertEquals(alone[0], actual[4 + t * 16 + r], "vector " + t + ", row " + r);
-      }
+  @ValueSource(ints = {1, 7, 16, 33, 64, 72})
+  void maximumAndExponentialsEqualScalar(int n) {
+    float[] expected = gaussian(BEFORE + n + AFTER);
+    if (n > 2) {
+      expected[BEFORE + 1] = Float.NEGATIVE_INFINITY; // what is masked
     }
-
-    float[] weights = gaussian(40);
-    expected = gaussian(5 + vectors * stride);
-    actual = expected.clone();
-    scalar.addRows(weights, 2, 9, vectors, rows, 1, stride, count, n, expected, 3, stride);
-    vector.addRows(weights, 2, 9, vectors, rows, 1, stride, count, n, actual, 3, stride);
-    assertArrayEquals(expected, actual, "fused multiply-adds, row by row, in both");
+    float[] actual = expected.clone();
+    float max = scalar.max(expected, BEFORE, n);
+    assertEquals(max, vector.max(actual, BEFORE, n));
+    float sum = scalar.exponentials(expected, BEFORE, n, max);
+    assertEquals(sum, vector.exponentials(actual, BEFORE, n, max), 0x1p-22f * sum);
+    assertArrayEquals(expected, actual, 0x1p-22f); // 2 ulp of 1
+    if (n > 2) {
+      assertEquals(0, actual[BEFORE + 1]);
+    }
   }
 
   @Test
