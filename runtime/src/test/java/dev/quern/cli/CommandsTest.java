@@ -209,7 +209,8 @@ class CommandsTest {
     Arrays.setAll(ids, i -> prompt.get("ids").get(i).asInt());
     Path out = temp.resolve("logits.npy");
     String list = Arrays.toString(ids).replaceAll("[\\[\\] ]", "");
-    Run run = quern("logits", "--model", MODEL, "--ids", list, "--out", out.toString());
+    String to = out.toString();
+    Run run = quern("logits", "--model", MODEL, "--ids", list, "--kv-type", "f32", "--out", to);
     assertEquals(0, run.code, run.err);
     float[] expected = Golden.npy(golden.resolve(prompt.get("file").asString()));
     assertArrayEquals(expected, Golden.npy(out), 2e-4f);
