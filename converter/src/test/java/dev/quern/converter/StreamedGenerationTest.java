@@ -13,6 +13,8 @@ import dev.quern.experts.ExpertReadException;
 import dev.quern.experts.StreamStatistics;
 import dev.quern.format.ExpertFile;
 import dev.quern.format.Pack;
+import dev.quern.kernels.Activations;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.Prefill;
@@ -182,8 +184,9 @@ class StreamedGenerationTest {
             prefill == Prefill.RESIDENT ? 1 : 0.1,
             2,
             2);
-    ModelOptions options = new ModelOptions(2).with(c.streaming()).with(prefill, 100);
-    try (Model resident = Model.open(pack, new ModelOptions(2));
+    ModelOptions exact = new ModelOptions(2).with(KvType.F32).with(Activations.F32);
+    ModelOptions options = exact.with(c.streaming()).with(prefill, 100);
+    try (Model resident = Model.open(pack, exact);
         Session whole = resident.newSession(ids.length);
         Model model = Model.open(pack, options);
         Session session = model.newSession(ids.length)) {
