@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.bench.synth.WidenedModel.Sizes;
 import dev.quern.format.FormatException;
+import dev.quern.kv.KvType;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.ModelSource;
@@ -38,7 +39,7 @@ class WidenedModelTest {
     List<float[]> logits = new ArrayList<>();
     List<int[]> experts = new ArrayList<>();
     try (Tokenizer tokenizer = Tokenizer.open(path);
-        Model model = Model.open(path, new ModelOptions(1));
+        Model model = Model.open(path, new ModelOptions(1).with(KvType.F32));
         Session session = model.newSession(64)) {
       session.observe(
           routed -> experts.add(Arrays.copyOf(routed.experts(), routed.tokens() * routed.topK())));
