@@ -26,6 +26,8 @@ METHODS = ("LLOYD_U4", "LLOYD_F16", "RMS_F16", "AFFINE", "ABSMAX")
 EXPERT_ROLES = ("experts.gate", "experts.up", "experts.down")
 TILE_ROWS = 64
 RUN_COLS = 16
+BAND_TILES = 8
+STRIP_COLS = 256
 
 # Which input a matrix reads: the number goes into the key of its rotation.
 INPUTS = {
@@ -272,12 +274,26 @@ def _rows_of(tiles, rows, cols):
     return matrix[:rows, :cols]
 
 
+def _places(tiles, blocks, strip_blocks):
+    """Where the block of a tile lies among all blocks, [tiles, blocks]: band by band, strip by strip."""
+    places = np.empty((tiles, blocks), np.int64)
+    at = 0
+    for band in range(0, tiles, BAND_TILES):
+        for strip in range(0, blocks, strip_blocks):
+            for tile in range(band, min(band + BAND_TILES, tiles)):
+                count = min(strip_blocks, blocks - strip)
+                places[tile, strip : strip + count] = np.arange(at, at + count)
+                at += count
+    return places
+
+
 def _blocks(data, rows, cols, block_cols, scale_bytes, bits):
     tiles, blocks = -(-rows // TILE_ROWS), -(-cols // block_cols)
     runs = block_cols // RUN_COLS
     block_bytes = scale_bytes + runs * 128 * bits
     end = tiles * blocks * block_bytes
-    grid = np.frombuffer(data[:end], np.uint8).reshape(tiles, blocks, block_bytes)
+    grid = np.frombuffer(data[:end], np.uint8).reshape(tiles * blocks, block_bytes)
+    grid = grid[_places(tiles, blocks, STRIP_COLS // block_cols)]
     packed = grid[:, :, scale_bytes:].reshape(tiles, blocks, runs, 2 * bits, 64)
     return grid[:, :, :scale_bytes], _indices(packed, bits), end
 
@@ -376,7 +392,7 @@ class Experts:
             struct.unpack("<4s7I3Q", fixed)
         )
         check(magic == b"QEXP", path.name, "magic QEXP", magic)
-        check(version == 1, path.name, "version 1", version)
+        check(version == 2, path.name, "version 2", version)
         check(start + experts * stride == len(self.bytes), path.name, "its length", len(self.bytes))
         self.layer, self.experts, self.record = layer, experts, record
         self.stride, self.start = stride, start
@@ -433,7 +449,7 @@ class Pack:
         self.manifest = json.loads(text)
         check(self.manifest["format"] == "quern-pack", "format", "quern-pack", self.manifest["format"])
         version = self.manifest["formatVersion"]
-        check(version == 2, "formatVersion", 2, version)
+        check(version == 3, "formatVersion", 3, version)
         body = text[: text.rindex(b'"crc32c"')]
         found = f"{crc32c(body):08x}"
         check(found == self.manifest["crc32c"], "quern.json", self.manifest["crc32c"], found)

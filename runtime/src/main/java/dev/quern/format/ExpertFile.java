@@ -22,7 +22,7 @@ public final class ExpertFile implements AutoCloseable {
   /** "QEXP". */
   static final int MAGIC = 'Q' | 'E' << 8 | 'X' << 16 | 'P' << 24;
 
-  static final int VERSION = 1;
+  static final int VERSION = 2;
 
   /** Bytes before the first matrix descriptor. */
   static final int FIXED_BYTES = 56;

@@ -33,7 +33,7 @@ public record PackManifest(
     SortedMap<String, QuantizedTensor> tensors,
     SortedMap<String, FileEntry> files) {
   public static final String NAME = "quern.json";
-  public static final int FORMAT_VERSION = 2;
+  public static final int FORMAT_VERSION = 3;
 
   /** The model that was converted; see {@link Fingerprint}. */
   public record Source(String name, String fingerprint) {}

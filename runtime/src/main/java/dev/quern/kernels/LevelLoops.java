@@ -22,6 +22,7 @@ final class LevelLoops {
     } else {
       fillNarrow(table);
     }
+    table.align();
   }
 
   /** Scales of the runs; x becomes a, what the levels are multiplied with. */
@@ -50,7 +51,7 @@ final class LevelLoops {
     float[] a = table.x();
     float[] first = table.first();
     float[] second = table.second();
-    byte[] entries = table.entries();
+    byte[] entries = table.unaligned();
     int units = table.runs() * table.unitsPerRun();
     for (int i = 0; i < ProductTable.PAIR_ENTRIES; i += COUNT) {
       FloatVector level0 = FloatVector.fromArray(Lanes.FLOATS, first, i);
@@ -66,7 +67,7 @@ final class LevelLoops {
   /** 16 entries for each column or pair of columns. */
   private static void fillNarrow(ProductTable table) {
     float[] a = table.x();
-    byte[] entries = table.entries();
+    byte[] entries = table.unaligned();
     int units = table.runs() * table.unitsPerRun();
     int unitCols = table.unitCols();
     for (int i = 0; i < 16; i += COUNT) {

@@ -1,6 +1,8 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.TileLayout.BAND_TILES;
 import static dev.quern.kernels.TileLayout.RUN_COLS;
+import static dev.quern.kernels.TileLayout.STRIP_COLS;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
 import java.lang.foreign.MemorySegment;
@@ -15,49 +17,75 @@ import java.util.Arrays;
  * that it does not matter. Then one loop serves every width: look up, multiply, add.
  */
 final class PackedVectors {
-  /** Runs handled between two steps: 8 KiB of nibbles stay in L1. */
-  private static final int MAX_RUNS = 16;
+  /** Runs of a strip, handled between two steps: 8 KiB of nibbles stay in L1. */
+  private static final int MAX_RUNS = STRIP_COLS / RUN_COLS;
 
   private final int[] nibbles = new int[MAX_RUNS * TileLoops.RUN_INTS];
   private final float[] runSums = new float[MAX_RUNS * TILE_ROWS];
   private final float[] levels = new float[Lanes.TABLE_ENTRIES];
   private final float[] scaleTable = new float[Lanes.TABLE_ENTRIES];
-  private final float[] rowSums = new float[TILE_ROWS];
+  private final float[][] rowSums = new float[BAND_TILES][TILE_ROWS];
   private final float[] factors = new float[TILE_ROWS];
+  private final Halves halves = new Halves();
   private final float[] scales = new float[TILE_ROWS];
   private final float[] offsets = new float[TILE_ROWS];
   private final float[] lastBlock = new float[MAX_RUNS * RUN_COLS];
 
-  /** As {@link Kernels#gemv}, for one tile. */
-  void gemv(Matrix.Packed w, int tile, float[] x, int xOffset, float[] y, int yOffset) {
-    TileLayout layout = w.layout();
+  /** As {@link Kernels#gemv}. */
+  void gemv(
+      Matrix.Packed w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset) {
     loadTables(w);
-    Arrays.fill(rowSums, 0);
+    for (int tile = firstTile; tile < endTile; ) {
+      int end = Math.min(endTile, (tile / BAND_TILES + 1) * BAND_TILES);
+      gemvBand(w, tile, end, x, xOffset, y, yOffset);
+      tile = end;
+    }
+  }
+
+  /** Tiles of one band, strip by strip: in the order in which they lie. */
+  private void gemvBand(
+      Matrix.Packed w, int firstTile, int endTile, float[] x, int xOffset, float[] y, int yOffset) {
+    TileLayout layout = w.layout();
+    for (int tile = firstTile; tile < endTile; tile++) {
+      Arrays.fill(rowSums[tile - firstTile], 0);
+    }
     int blockCols = layout.blockCols();
     int wholeBlocks = layout.cols() / blockCols;
-    int step = MAX_RUNS * RUN_COLS / blockCols;
+    int step = STRIP_COLS / blockCols;
     for (int block = 0; block < wholeBlocks; block += step) {
       int blocks = Math.min(step, wholeBlocks - block);
-      addBlocks(w, tile, block, blocks, x, xOffset + block * blockCols);
+      int from = xOffset + block * blockCols;
+      for (int tile = firstTile; tile < endTile; tile++) {
+        addBlocks(w, tile, block, blocks, x, from, rowSums[tile - firstTile]);
+      }
     }
     int rest = layout.cols() - wholeBlocks * blockCols;
     if (rest > 0) {
       Arrays.fill(lastBlock, 0, blockCols, 0);
       System.arraycopy(x, xOffset + wholeBlocks * blockCols, lastBlock, 0, rest);
-      addBlocks(w, tile, wholeBlocks, 1, lastBlock, 0);
+      for (int tile = firstTile; tile < endTile; tile++) {
+        addBlocks(w, tile, wholeBlocks, 1, lastBlock, 0, rowSums[tile - firstTile]);
+      }
     }
-    int row = tile * TILE_ROWS;
-    if (layout.factors() > 0) {
-      loadFactors(w, tile, factors);
-      TileLoops.multiply(rowSums, factors);
+    for (int tile = firstTile; tile < endTile; tile++) {
+      store(w, tile, rowSums[tile - firstTile], y, yOffset);
     }
-    System.arraycopy(rowSums, 0, y, yOffset + row, Math.min(TILE_ROWS, layout.rows() - row));
   }
 
-  private void addBlocks(Matrix.Packed w, int tile, int block, int blocks, float[] x, int xOffset) {
+  private void store(Matrix.Packed w, int tile, float[] sums, float[] y, int yOffset) {
+    if (w.layout().factors() > 0) {
+      halves.loadFactors(w, tile, factors);
+      TileLoops.multiply(sums, factors);
+    }
+    int row = tile * TILE_ROWS;
+    System.arraycopy(sums, 0, y, yOffset + row, Math.min(TILE_ROWS, w.rows() - row));
+  }
+
+  private void addBlocks(
+      Matrix.Packed w, int tile, int block, int blocks, float[] x, int xOffset, float[] rowSums) {
     TileLayout layout = w.layout();
     MemorySegment data = w.data();
-    long first = TilePacking.blockOffset(layout, tile, block);
+    long first = layout.blockOffset(tile, block);
     int runs = blocks * layout.blockCols() / RUN_COLS;
     if (layout.bits() == 8) {
       for (int run = 0; run < runs; run++) {
@@ -74,7 +102,7 @@ final class PackedVectors {
       case U4 ->
           TileLoops.addScaled(
               data, first, blocks, layout.blockBytes(), scaleTable, runSums, rowSums);
-      case F16 -> addF16Scaled(layout, data, first, blocks, x, xOffset);
+      case F16 -> addF16Scaled(layout, data, first, blocks, x, xOffset, rowSums);
       case NONE -> TileLoops.addRuns(runSums, 0, runs, rowSums);
     }
   }
@@ -95,24 +123,6 @@ final class PackedVectors {
     System.arraycopy(w.scaleTable(), 0, scaleTable, 0, w.scaleTable().length);
   }
 
-  /** The factors of the rows of a tile. */
-  static void loadFactors(Matrix.Packed w, int tile, float[] factors) {
-    TileLayout layout = w.layout();
-    if (layout.factorRows() == TILE_ROWS) {
-      Arrays.fill(factors, TilePacking.factor(layout, w.data(), tile * TILE_ROWS));
-      return;
-    }
-    int rows = Math.min(TILE_ROWS, layout.rows() - tile * TILE_ROWS);
-    long at = layout.factorOffset() + (long) tile * TILE_ROWS * Short.BYTES;
-    if (rows == TILE_ROWS) {
-      TileLoops.loadHalves(w.data(), at, factors);
-    } else {
-      for (int r = 0; r < rows; r++) {
-        factors[r] = TilePacking.scale(w.data(), at, r);
-      }
-    }
-  }
-
   private void unpack(int bits, MemorySegment data, long at, int run) {
     int to = run * TileLoops.RUN_INTS;
     switch (bits) {
@@ -124,7 +134,13 @@ final class PackedVectors {
   }
 
   private void addF16Scaled(
-      TileLayout layout, MemorySegment data, long first, int blocks, float[] x, int xOffset) {
+      TileLayout layout,
+      MemorySegment data,
+      long first,
+      int blocks,
+      float[] x,
+      int xOffset,
+      float[] rowSums) {
     int runsPerBlock = layout.blockCols() / RUN_COLS;
     for (int b = 0; b < blocks; b++) {
       long block = first + (long) b * layout.blockBytes();

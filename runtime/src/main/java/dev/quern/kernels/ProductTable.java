@@ -2,6 +2,9 @@ package dev.quern.kernels;
 
 import static dev.quern.kernels.TileLayout.RUN_COLS;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
@@ -39,6 +42,9 @@ public final class ProductTable {
   /** Adding it rounds to an integer, to even in ties, and leaves 128 more in the low byte. */
   static final float ROUNDER = 0x1.8p23f + BIAS;
 
+  /** No vector of a table crosses a cache line: in arrays, whose address is not known, most do. */
+  static final int ALIGNMENT = 64;
+
   /** Entries of one unit at 3 bits. */
   static final int PAIR_ENTRIES = 64;
 
@@ -46,7 +52,8 @@ public final class ProductTable {
 
   private int bits;
   private int runs;
-  private byte[] entries = {};
+  private byte[] unaligned = {};
+  private MemorySegment entries = MemorySegment.NULL;
   private float[] scales = {};
   private float[] x = {};
   private float[] codebook = {};
@@ -79,8 +86,10 @@ public final class ProductTable {
       bits = layout.bits();
       setLevels(w.codebook());
     }
-    if (entries.length < runs * runEntries()) {
-      entries = new byte[runs * runEntries()];
+    long bytes = (long) runs * runEntries();
+    if (entries.byteSize() < bytes) {
+      unaligned = new byte[Math.toIntExact(bytes)];
+      entries = Arena.ofAuto().allocate(bytes, ALIGNMENT);
     }
   }
 
@@ -128,9 +137,19 @@ public final class ProductTable {
     return runs;
   }
 
-  /** [runs, units, entries of a unit], unsigned. */
-  byte[] entries() {
+  /** [runs, units, entries of a unit], unsigned bytes; may be longer. */
+  MemorySegment entries() {
     return entries;
+  }
+
+  /** Where entries are written: storing them in a segment takes twice as long. */
+  byte[] unaligned() {
+    return unaligned;
+  }
+
+  /** Copies what was written to where it is looked up. */
+  void align() {
+    MemorySegment.copy(unaligned, 0, entries, ValueLayout.JAVA_BYTE, 0, runs * runEntries());
   }
 
   /** One per run. */

@@ -3,6 +3,8 @@ package dev.quern.kernels;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 
+import java.lang.foreign.ValueLayout;
+
 /** The definition: one obvious loop per method, sums in double. */
 public final class ScalarKernels implements Kernels {
 
@@ -85,7 +87,8 @@ public final class ScalarKernels implements Kernels {
       for (int i = 0; i < table.unitEntries(); i++) {
         float product = Math.fma(table.second()[i], a1, table.first()[i] * a0);
         int rounded = Float.floatToRawIntBits(product + ProductTable.ROUNDER);
-        table.entries()[at + unit * table.unitEntries() + i] = (byte) rounded;
+        long entry = at + (long) unit * table.unitEntries() + i;
+        table.entries().set(ValueLayout.JAVA_BYTE, entry, (byte) rounded);
       }
     }
   }
@@ -113,7 +116,7 @@ public final class ScalarKernels implements Kernels {
         entry |= TilePacking.index(w, row, run, unit * table.unitCols() + c) << bits * c;
       }
       int at = run * table.runEntries() + unit * table.unitEntries() + entry;
-      sum += Byte.toUnsignedInt(table.entries()[at]);
+      sum += Byte.toUnsignedInt(table.entries().get(ValueLayout.JAVA_BYTE, at));
     }
     return sum;
   }

@@ -10,7 +10,7 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class SpinningWorkers implements Workers {
   private static final long SPIN_NANOS = 50_000;
-  private static final int SPINS_PER_CLOCK_READ = 64;
+  private static final int SPINS_PER_CLOCK_READ = 8;
 
   private final Helper[] helpers;
 

@@ -19,7 +19,8 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The loops of {@link TableVectors} over 64 rows. A byte of a vector is a row: it looks up its
  * entry, and even and odd bytes are added apart as 16-bit integers, where the sum of a run always
- * fits.
+ * fits. All 16 bits are added too, modulo 2^16: less 256 times the sum of the odd bytes that is the
+ * sum of the even ones, an operation cheaper than to mask them one by one.
  *
  * <p>The sums of a run are {@link #RUN_SHORTS} shorts: 32 of the even bytes, 32 of the odd bytes
  * and, as they lie in the block, its 64 bytes of scale codes. As 16 ints each: low and high half of
@@ -39,7 +40,10 @@ final class TableLoops {
   private static final int BYTE_COUNT = BYTES.length();
 
   private static final int SHORT_COUNT = SHORTS.length();
-  private static final short LOW_BYTE = 0xFF;
+
+  /** What the sum of a run at 3 bits begins with. */
+  private static final short BIAS_3 = -8 * ProductTable.BIAS;
+
   private static final short LOW_NIBBLES = 0x0F0F;
 
   private TableLoops() {}
@@ -55,7 +59,7 @@ final class TableLoops {
       long block,
       int blockBytes,
       int runs,
-      byte[] table,
+      MemorySegment table,
       int tableAt,
       short[] fields,
       short[] sums) {
@@ -79,15 +83,15 @@ final class TableLoops {
       long block,
       int blockBytes,
       int runs,
-      byte[] table,
+      MemorySegment table,
       int tableAt,
       short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
       shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
-      ShortVector even = ShortVector.broadcast(SHORTS, (short) (-8 * ProductTable.BIAS));
-      ShortVector odd = even;
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
       long from = at + TILE_ROWS + (run & 1) * 384L;
       int entry = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
       for (int half = 0; half < 2; half++) {
@@ -95,21 +99,21 @@ final class TableLoops {
         ShortVector f1 = shorts(data, from + 64);
         ShortVector f2 = shorts(data, from + 128);
         ShortVector found = found(f0, table, entry);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(f1, table, entry + 64);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(f2, table, entry + 128);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(fourthField(f0, f1, f2), table, entry + 192);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 192;
         entry += 4 * ProductTable.PAIR_ENTRIES;
       }
-      even.intoArray(sums, to);
+      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
@@ -123,24 +127,21 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 64. */
-  private static ShortVector found(ShortVector index, byte[] table, int at) {
-    return index
-        .reinterpretAsBytes()
-        .selectFrom(ByteVector.fromArray(BYTES, table, at))
-        .reinterpretAsShorts();
+  private static ShortVector found(ShortVector index, MemorySegment table, int at) {
+    return index.reinterpretAsBytes().selectFrom(bytes(table, at)).reinterpretAsShorts();
   }
 
   /** A run of the rows of one vector that is narrower than a tile. */
   private static void partSums3(
       MemorySegment data,
       long from,
-      byte[] table,
+      MemorySegment table,
       int entries,
       short[] fields,
       short[] sums,
       int to) {
-    ShortVector even = ShortVector.broadcast(SHORTS, (short) (-8 * ProductTable.BIAS));
-    ShortVector odd = even;
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
     for (int half = 0; half < 2; half++) {
       ShortVector f0 = shorts(data, from + 192L * half);
       ShortVector f1 = shorts(data, from + 192L * half + 64);
@@ -153,16 +154,16 @@ final class TableLoops {
         ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
         int entry = entries + (4 * half + field) * ProductTable.PAIR_ENTRIES;
         ShortVector found = foundByParts(index, table, entry);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
       }
     }
-    even.intoArray(sums, to);
+    all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
-  private static ShortVector foundByParts(ShortVector indices, byte[] table, int at) {
+  private static ShortVector foundByParts(ShortVector indices, MemorySegment table, int at) {
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
@@ -176,8 +177,8 @@ final class TableLoops {
     return low.blend(high, bit5).reinterpretAsShorts();
   }
 
-  private static ByteVector entries(ByteVector index, byte[] table, int at) {
-    return index.selectFrom(ByteVector.fromArray(BYTES, table, at));
+  private static ByteVector entries(ByteVector index, MemorySegment table, int at) {
+    return index.selectFrom(bytes(table, at));
   }
 
   /**
@@ -192,7 +193,7 @@ final class TableLoops {
       int blockBytes,
       int vectors,
       int runs,
-      byte[] table,
+      MemorySegment table,
       int tableAt,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
@@ -218,7 +219,7 @@ final class TableLoops {
       int blockBytes,
       int vectors,
       int runs,
-      byte[] table,
+      MemorySegment table,
       int tableAt,
       short[] sums) {
     short bias = (short) (-2 * vectors * ProductTable.BIAS);
@@ -226,30 +227,30 @@ final class TableLoops {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
       shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
-      ShortVector even = ShortVector.broadcast(SHORTS, bias);
-      ShortVector odd = even;
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * bias));
+      ShortVector odd = ShortVector.broadcast(SHORTS, bias);
       long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
       int entry = tableAt + run * 32 * vectors;
       for (int v = 0; v < vectors; v += 2) {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
-        ByteVector four = ByteVector.fromArray(BYTES, table, entry);
+        ByteVector four = bytes(table, entry);
         ShortVector found = found(first.and(LOW_NIBBLES), four);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(second.and(LOW_NIBBLES).or((short) 0x2020), four);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         found = found(second.lanewise(LSHR, 4).or((short) 0x3030), four);
-        even = even.add(found.and(LOW_BYTE));
+        all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 128;
         entry += 64;
       }
-      even.intoArray(sums, to);
+      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
@@ -259,45 +260,47 @@ final class TableLoops {
   }
 
   private static void partSumsOfNibbles(
-      MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
-    ShortVector even = ShortVector.broadcast(SHORTS, (short) (-2 * vectors * ProductTable.BIAS));
-    ShortVector odd = even;
+      MemorySegment data,
+      long from,
+      int vectors,
+      MemorySegment table,
+      int entries,
+      short[] sums,
+      int to) {
+    short bias = (short) (-2 * vectors * ProductTable.BIAS);
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * bias));
+    ShortVector odd = ShortVector.broadcast(SHORTS, bias);
     for (int v = 0; v < vectors; v++) {
       ShortVector nibbles = shorts(data, from + 64L * v);
       int entry = entries + 32 * v;
       ShortVector low = nibbles.and(LOW_NIBBLES);
       ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
-      ByteVector first = ByteVector.fromArray(BYTES, table, entry);
+      ByteVector first = bytes(table, entry);
       ByteVector second = first;
       if (BYTE_COUNT == 32) {
         high = high.or((short) 0x1010);
       } else {
-        second = ByteVector.fromArray(BYTES, table, entry + 16);
+        second = bytes(table, entry + 16);
       }
       ShortVector found = found(low, first);
-      even = even.add(found.and(LOW_BYTE));
+      all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
       found = found(high, second);
-      even = even.add(found.and(LOW_BYTE));
+      all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
-    even.intoArray(sums, to);
+    all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
-  }
-
-  /** Reads one vector of every 64 bytes, which brings them into the cache. */
-  static long touch(MemorySegment data, long from, int bytes) {
-    ShortVector all = ShortVector.zero(SHORTS);
-    for (int i = 0; i < bytes; i += 64) { // an int: loops over a long are not unrolled
-      all = all.or(shorts(data, from + i));
-    }
-    return all.lane(0);
   }
 
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
     for (int i = 0; i < 32; i += SHORT_COUNT) {
       shorts(data, block + 2L * i).intoArray(sums, to + i);
     }
+  }
+
+  private static ByteVector bytes(MemorySegment table, long at) {
+    return ByteVector.fromMemorySegment(BYTES, table, at, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static ShortVector shorts(MemorySegment data, long at) {

@@ -3,10 +3,15 @@ package dev.quern.kernels;
 /**
  * Where the bytes of a packed matrix [rows, cols] lie. The decode kernel reads them in place.
  *
- * <p>A matrix is cut into tiles of 64 rows, a tile into blocks of {@link #blockCols()} columns. A
- * block holds the scales of its groups, then the indices of its runs of 16 columns:
+ * <p>A matrix is cut into tiles of 64 rows, a tile into blocks of {@link #blockCols()} columns.
+ * Eight tiles are a band, 256 columns of a band a strip: what a kernel multiplies with the same 256
+ * elements of its input lies together, so that it meets them in the nearest cache while it reads
+ * the weights of a band from one end to the other. A block holds the scales of its groups, then the
+ * indices of its runs of 16 columns:
  *
  * <pre>
+ * matrix: bands; band: strips; strip: of each of its tiles the blocks (fewer in the last band and strip)
+ *
  * block, U4 scales  (32 columns): 64 bytes of scale codes, then 2 runs of 128·bits bytes
  * block, F16 scales (groupSize columns): 64 f16 scales in row order, with offsets 64 more f16, then groupSize/16 runs
  * block, NO scales  (32 columns): 2 runs
@@ -47,6 +52,12 @@ public record TileLayout(
 
   /** Columns whose indices lie together. */
   public static final int RUN_COLS = 16;
+
+  /** Tiles whose strips lie together. */
+  public static final int BAND_TILES = 8;
+
+  /** Columns of a strip, a multiple of those of a block. */
+  public static final int STRIP_COLS = 256;
 
   /**
    * A matrix ends at a multiple of this many bytes. Tiles are multiples of 64, and so is a matrix
@@ -118,12 +129,23 @@ public record TileLayout(
     return scaleBytes() + blockCols() / RUN_COLS * runBytes();
   }
 
+  /** Bytes of a tile; they lie together within a strip. */
   public long tileBytes() {
     return (long) blocks() * blockBytes();
   }
 
-  public long tileOffset(int tile) {
-    return tile * tileBytes();
+  /** First byte of the block of a tile, within the matrix. */
+  public long blockOffset(int tile, int block) {
+    int band = tile / BAND_TILES * BAND_TILES;
+    int bandTiles = Math.min(BAND_TILES, tiles() - band);
+    int strip = block - block % stripBlocks();
+    int blocksOfStrip = Math.min(stripBlocks(), blocks() - strip);
+    long before = (long) band * blocks() + (long) strip * bandTiles;
+    return (before + (tile - band) * blocksOfStrip + block - strip) * blockBytes();
+  }
+
+  private int stripBlocks() {
+    return STRIP_COLS / blockCols();
   }
 
   public long factorOffset() {

@@ -212,13 +212,6 @@ final class TileLoops {
     return Lanes.sum(sum);
   }
 
-  /** 64 f16 values to floats. */
-  static void loadHalves(MemorySegment data, long at, float[] out) {
-    for (int r = 0; r < TILE_ROWS; r += COUNT) {
-      Lanes.f16(data, at + (long) r * Short.BYTES).intoArray(out, r);
-    }
-  }
-
   static void multiply(float[] inOut, float[] by) {
     for (int r = 0; r < TILE_ROWS; r += COUNT) {
       FloatVector.fromArray(Lanes.FLOATS, inOut, r)

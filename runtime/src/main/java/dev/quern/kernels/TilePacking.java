@@ -23,11 +23,6 @@ public final class TilePacking {
 
   private TilePacking() {}
 
-  /** First byte of the block of a tile, within the matrix. */
-  public static long blockOffset(TileLayout layout, int tile, int block) {
-    return layout.tileOffset(tile) + (long) block * layout.blockBytes();
-  }
-
   /**
    * First byte of the run of 16 columns that begins at column 16·run, within the matrix.
    *
@@ -35,7 +30,7 @@ public final class TilePacking {
    */
   public static long runOffset(TileLayout layout, int tile, int run) {
     int runsPerBlock = layout.blockCols() / RUN_COLS;
-    return blockOffset(layout, tile, run / runsPerBlock)
+    return layout.blockOffset(tile, run / runsPerBlock)
         + layout.scaleBytes()
         + (long) (run % runsPerBlock) * layout.runBytes();
   }
@@ -191,7 +186,7 @@ public final class TilePacking {
 
   /** Code of the U4 scale of a row in a run. */
   static int scaleCode(Matrix.Packed w, int row, int run) {
-    long block = blockOffset(w.layout(), row / TILE_ROWS, run / 2);
+    long block = w.layout().blockOffset(row / TILE_ROWS, run / 2);
     return scaleCode(w.data(), block, row % TILE_ROWS, run % 2);
   }
 
@@ -203,7 +198,7 @@ public final class TilePacking {
     int run = col / RUN_COLS;
     int index = index(w, row, run, col % RUN_COLS);
     float level = layout.bits() == 8 ? index : w.codebook()[index];
-    long block = blockOffset(layout, row / TILE_ROWS, col / layout.blockCols());
+    long block = layout.blockOffset(row / TILE_ROWS, col / layout.blockCols());
     return switch (layout.scales()) {
       case U4 -> {
         float scale = w.scaleTable()[scaleCode(w, row, run)];

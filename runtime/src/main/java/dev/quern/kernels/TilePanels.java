@@ -18,6 +18,7 @@ final class TilePanels {
   private final int[] fields = new int[TileLoops.RUN_INTS];
   private final float[] levels = new float[Lanes.TABLE_ENTRIES];
   private final float[] factors = new float[TILE_ROWS];
+  private final Halves halves = new Halves();
   private final float[] scales = new float[TILE_ROWS];
   private final float[] offsets = new float[TILE_ROWS];
   private final float[] lastRun = new float[RUN_COLS * TILE_ROWS];
@@ -31,7 +32,7 @@ final class TilePanels {
       levels[i] = codebook[i & codebook.length - 1];
     }
     if (layout.factors() > 0) {
-      PackedVectors.loadFactors(w, tile, factors);
+      halves.loadFactors(w, tile, factors);
     }
     if (!layout.offsets()) {
       Arrays.fill(offsets, 0);
@@ -74,7 +75,7 @@ final class TilePanels {
     TileLayout layout = w.layout();
     int runsPerBlock = layout.blockCols() / RUN_COLS;
     MemorySegment data = w.data();
-    long block = TilePacking.blockOffset(layout, tile, run / runsPerBlock);
+    long block = layout.blockOffset(tile, run / runsPerBlock);
     switch (layout.scales()) {
       case U4 -> PanelLoops.loadScales(data, block, run % 2, w.scaleTable(), factors, scales);
       case F16 -> {
@@ -88,9 +89,9 @@ final class TilePanels {
   }
 
   private void loadHalves(TileLayout layout, MemorySegment data, long block) {
-    TileLoops.loadHalves(data, block, scales);
+    halves.load(data, block, TILE_ROWS, scales);
     if (layout.offsets()) {
-      TileLoops.loadHalves(data, block + TILE_ROWS * Short.BYTES, offsets);
+      halves.load(data, block + TILE_ROWS * Short.BYTES, TILE_ROWS, offsets);
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.TileLayout.BAND_TILES;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
 import java.util.Arrays;
@@ -25,11 +26,11 @@ final class TiledMatMul implements MatMul {
    */
   static final int PIECE_VECTORS = 264;
 
-  /** Of a piece of a small batch: enough to read ahead in, little enough to share out evenly. */
+  /** Of a piece of a small batch: a band or two to read ahead in, little enough to share out. */
   private static final int MIN_PIECE_BYTES = 16 << 10;
 
-  private static final int MAX_PIECE_BYTES = 128 << 10;
-  private static final int PIECES_PER_THREAD = 8;
+  private static final int MAX_PIECE_BYTES = 1280 << 10;
+  private static final int PIECES_PER_THREAD = 2;
 
   /** Below this many weights times vectors, waking threads costs more than it saves. */
   private static final long MIN_SHARED_WORK = 1 << 16;
@@ -182,10 +183,15 @@ final class TiledMatMul implements MatMul {
     for (int i = 0; i < count; i++) {
       Product product = products[i];
       long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
-      product.pieceTiles = product.small() ? (int) Math.max(1, target / tileBytes) : 1;
+      product.pieceTiles = product.small() ? wholeBands((int) Math.max(1, target / tileBytes)) : 1;
       firstPieces[i] = pieces;
       pieces = Math.addExact(pieces, product.pieces());
     }
+  }
+
+  /** At most so many tiles: whole bands, or a half, a quarter or an eighth of one. */
+  private static int wholeBands(int tiles) {
+    return tiles < BAND_TILES ? Integer.highestOneBit(tiles) : tiles / BAND_TILES * BAND_TILES;
   }
 
   private void forget() {
@@ -235,19 +241,16 @@ final class TiledMatMul implements MatMul {
     }
   }
 
-  /** Tiles of w, whose row 0 goes to y[yOffset]; several vectors tile by tile, from cache. */
+  /** Tiles of w, whose row 0 goes to y[yOffset]; all vectors but the first from cache. */
   private void decode(Product product, Matrix.InPlace w, int firstTile, int endTile, int yOffset) {
-    int step = product.vectors == 1 ? endTile - firstTile : 1;
-    for (int tile = firstTile; tile < endTile; tile += step) {
-      for (int t = 0; t < product.vectors; t++) {
-        int to = yOffset + t * product.yStride;
-        if (product.table[t] == TableInputs.NONE) {
-          int from = product.xOffset + t * product.xStride;
-          kernels.gemv(w, tile, tile + step, product.x, from, product.y, to);
-        } else {
-          ProductTable table = tables.table(product.table[t]);
-          kernels.gemv((Matrix.Packed) w, tile, tile + step, table, product.y, to);
-        }
+    for (int t = 0; t < product.vectors; t++) {
+      int to = yOffset + t * product.yStride;
+      if (product.table[t] == TableInputs.NONE) {
+        int from = product.xOffset + t * product.xStride;
+        kernels.gemv(w, firstTile, endTile, product.x, from, product.y, to);
+      } else {
+        ProductTable table = tables.table(product.table[t]);
+        kernels.gemv((Matrix.Packed) w, firstTile, endTile, table, product.y, to);
       }
     }
   }

@@ -83,11 +83,12 @@ public final class VectorKernels implements Kernels {
       int xOffset,
       float[] y,
       int yOffset) {
-    PackedVectors vectors = packed.get();
-    for (int tile = firstTile; tile < endTile; tile++) {
-      switch (w) {
-        case Matrix.Packed p -> vectors.gemv(p, tile, x, xOffset, y, yOffset);
-        case Matrix.Dense d -> DenseVectors.gemv(d, tile, x, xOffset, y, yOffset);
+    switch (w) {
+      case Matrix.Packed p -> packed.get().gemv(p, firstTile, endTile, x, xOffset, y, yOffset);
+      case Matrix.Dense d -> {
+        for (int tile = firstTile; tile < endTile; tile++) {
+          DenseVectors.gemv(d, tile, x, xOffset, y, yOffset);
+        }
       }
     }
   }

@@ -171,7 +171,7 @@ class ExpertFileTest {
     int stride = 640;
     int header = 56 + 48 + 4 * 4 + 4 * 16 + 2 * 4 + 4;
     assertEquals(0x50584551, bytes.getInt()); // QEXP
-    assertEquals(1, bytes.getInt());
+    assertEquals(2, bytes.getInt());
     assertEquals(header, bytes.getInt());
     assertEquals(7, bytes.getInt());
     assertEquals(2, bytes.getInt());
@@ -267,10 +267,10 @@ class ExpertFileTest {
   @Test
   void refusesOldNewAndForeignFiles() throws IOException {
     byte[] bytes = good();
-    little(bytes).putInt(4, 0);
-    refuses(bytes, "byte 8: version: expected 1, found 0", "too old");
-    little(bytes).putInt(4, 2);
-    refuses(bytes, "version: expected 1, found 2", "too new");
+    little(bytes).putInt(4, 1);
+    refuses(bytes, "byte 8: version: expected 2, found 1", "too old");
+    little(bytes).putInt(4, 3);
+    refuses(bytes, "version: expected 2, found 3", "too new");
     little(bytes).putInt(4, -1);
     refuses(bytes, "found 4294967295", "too new");
     little(bytes).putInt(0, 0x46554747);

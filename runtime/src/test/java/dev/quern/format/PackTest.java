@@ -243,10 +243,10 @@ class PackTest {
   void oldAndNewManifestsHaveDifferentMessages() throws IOException {
     Path file = dir.resolve("quern.json");
     String text = Files.readString(file);
-    Files.writeString(file, text.replace("\"formatVersion\" : 2", "\"formatVersion\" : 1"));
-    refuses("quern.json, field 'formatVersion': value: expected 2, found 1", "too old");
-    Files.writeString(file, text.replace("\"formatVersion\" : 2", "\"formatVersion\" : 3"));
-    refuses("found 3", "too new");
+    Files.writeString(file, text.replace("\"formatVersion\" : 3", "\"formatVersion\" : 2"));
+    refuses("quern.json, field 'formatVersion': value: expected 3, found 2", "too old");
+    Files.writeString(file, text.replace("\"formatVersion\" : 3", "\"formatVersion\" : 4"));
+    refuses("found 4", "too new");
     Files.writeString(file, text.replace("-5000000000", "-5000000001"));
     refuses("field 'crc32c'", "damaged or was edited");
   }

@@ -21,6 +21,7 @@ class InliningTest {
     Map<Class<?>, List<String>> heavy =
         Map.of(
             TileLoops.class, List.of("sumNibbles", "addScaled"),
+            TableLoops.class, List.of("wholeSums3", "wholeSumsOfNibbles"),
             PanelLoops.class, List.of("levels"),
             PanelVectors.class, List.of("multiply4"),
             LargePanelGroups.class, List.of("multiply5", "multiply6", "multiply7", "multiply8"),

@@ -51,7 +51,7 @@ final class TestMatrices {
     boolean f16 = layout.scales() == TileLayout.Scales.F16;
     for (int tile = 0; f16 && tile < layout.tiles(); tile++) {
       for (int block = 0; block < layout.blocks(); block++) {
-        long at = TilePacking.blockOffset(layout, tile, block);
+        long at = layout.blockOffset(tile, block);
         for (int r = 0; r < TileLayout.TILE_ROWS; r++) {
           TilePacking.putScale((float) random.nextDouble(0.01, 2), r, data, at);
           if (layout.offsets()) {

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TilePackingTest {
@@ -45,6 +46,28 @@ class TilePackingTest {
         new int[] {half[0], half[1], half[2], half[0], half[1], half[2]}, columnBytes(indices, 3));
     assertArrayEquals(
         new int[] {0x10, 0x32, 0x54, 0x76, 0x10, 0x32, 0x54, 0x76}, columnBytes(indices, 4));
+  }
+
+  /** 10 tiles are a band of 8 and one of 2, 300 columns a strip of 256 and one of 44. */
+  @ParameterizedTest
+  @CsvSource({"U4, 16", "F16, 32", "F16, 64", "F16, 128", "NONE, 16"})
+  void blocksLieBandByBandStripByStripTileByTile(TileLayout.Scales scales, int groupSize) {
+    TileLayout layout = new TileLayout(600, 300, 3, scales, groupSize, false, 1);
+    int blocksOfStrip = 256 / layout.blockCols();
+    long expected = 0;
+    for (int[] band : new int[][] {{0, 8}, {8, 10}}) {
+      for (int strip = 0; strip < layout.blocks(); strip += blocksOfStrip) {
+        for (int tile = band[0]; tile < band[1]; tile++) {
+          for (int block = strip; block < strip + blocksOfStrip; block++) {
+            if (block < layout.blocks()) {
+              assertEquals(expected, layout.blockOffset(tile, block), tile + ", " + block);
+              expected += layout.blockBytes();
+            }
+          }
+        }
+      }
+    }
+    assertEquals(expected, layout.factorOffset());
   }
 
   private static byte[] mod(byte[] indices, int levels) {

@@ -160,7 +160,7 @@ final class RandomPack {
     float unit = layout.bits() == Byte.SIZE ? scale / 100 : scale;
     for (int tile = 0; tile < layout.tiles(); tile++) {
       for (int block = 0; block < layout.blocks(); block++) {
-        long at = layout.tileOffset(tile) + (long) block * layout.blockBytes();
+        long at = layout.blockOffset(tile, block);
         for (int i = 0; i < layout.scaleBytes(); i += Short.BYTES) {
           data.set(SHORT, at + i, Float.floatToFloat16(unit * (0.5f + random.nextFloat())));
         }

@@ -53,8 +53,7 @@ final class ResidualEncoder {
     }
     for (int from = 0; from < layout.paddedCols(); from += RUN) {
       System.arraycopy(signs, from * ROWS, run, 0, run.length);
-      long at = layout.tileOffset(t) + (long) (from / RUN) * layout.runBytes();
-      TilePacking.packRun(run, 1, out, at);
+      TilePacking.packRun(run, 1, out, TilePacking.runOffset(layout, t, from / RUN));
     }
   }
 }

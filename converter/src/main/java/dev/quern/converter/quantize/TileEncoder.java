@@ -79,7 +79,7 @@ final class TileEncoder {
     }
     round(base);
     for (int block = 0; block < layout.blocks(); block++) {
-      long at = layout.tileOffset(t) + (long) block * layout.blockBytes();
+      long at = layout.blockOffset(t, block);
       for (int h = 0; h < 2; h++) {
         int from = (2 * block + h) * RUN * ROWS;
         search.search(tile, from, RUN, base, tables.scaleTable(), best);
@@ -197,7 +197,7 @@ final class TileEncoder {
   }
 
   private void writeBlock(int t, int block, MemorySegment out) {
-    long at = layout.tileOffset(t) + (long) block * layout.blockBytes();
+    long at = layout.blockOffset(t, block);
     for (int r = 0; r < ROWS; r++) {
       out.set(F16, at + (long) r * Short.BYTES, Float.floatToFloat16(scale[r]));
       if (layout.offsets()) {
