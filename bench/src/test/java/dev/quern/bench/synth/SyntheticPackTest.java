@@ -124,7 +124,8 @@ class SyntheticPackTest {
     PackCache cache = new PackCache(folder, lines::add);
     OptionalInt one = OptionalInt.of(1);
     OptionalInt vocabulary = OptionalInt.of(512);
-    Path part = folder.resolve("deepseek-v2-lite-layers1-vocab512-2bit-v2.part");
+    String name = "deepseek-v2-lite-layers1-vocab512-2bit-v" + PackManifest.FORMAT_VERSION;
+    Path part = folder.resolve(name + ".part");
     Files.createDirectories(part);
     Files.writeString(part.resolve("dense.safetensors"), "of a run that was killed");
     Path pack = cache.pack(PublishedModel.DEEPSEEK_V2_LITE, one, vocabulary, 2);
