@@ -24,8 +24,6 @@ public final class LlamaBench implements SpeedEngine {
 
   // Weights are mapped: the first tokens of a process wait for pages. Its own warm-up is one token
   // before decode, so the first 64 meet most experts for the first time.
-  private static final int PREFILL_REPETITIONS = 2;
-  private static final int DECODE_REPETITIONS = 3;
 
   private final Path program;
   private final PeerModel model;
@@ -78,7 +76,7 @@ public final class LlamaBench implements SpeedEngine {
     command.addAll(List.of("-m", model.file().toString()));
     command.addAll(List.of("-p", Integer.toString(prefill ? test.tokens() : 0)));
     command.addAll(List.of("-n", Integer.toString(prefill ? 0 : test.tokens())));
-    String repetitions = Integer.toString(prefill ? PREFILL_REPETITIONS : DECODE_REPETITIONS);
+    String repetitions = Integer.toString(test.atOnce());
     command.addAll(List.of("-t", Integer.toString(threads), "-r", repetitions, "-o", "json"));
     if (test.depth() > 0) { // not every version knows it
       command.addAll(List.of("-d", Integer.toString(test.depth())));
@@ -111,12 +109,7 @@ public final class LlamaBench implements SpeedEngine {
 
   @Override
   public String warmUp(SpeedTest test) {
-    int repetitions =
-        switch (test.kind()) {
-          case PREFILL -> PREFILL_REPETITIONS;
-          case DECODE -> DECODE_REPETITIONS;
-        };
-    return "a process per repetition, the last of %d within it".formatted(repetitions);
+    return "a process per repetition, the last of %d within it".formatted(test.atOnce());
   }
 
   @Override

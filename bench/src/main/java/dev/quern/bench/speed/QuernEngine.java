@@ -107,7 +107,7 @@ public final class QuernEngine implements SpeedEngine {
     int repetitions = 0;
     while (System.nanoTime() - start < maxWarmNanos
         && (settled < SETTLED_REPETITIONS || System.nanoTime() - lastGain < SETTLED_NANOS)) {
-      double rate = repetition(test);
+      double rate = run(test);
       repetitions++;
       settled++;
       if (rate > FASTER * best) {
@@ -118,15 +118,24 @@ public final class QuernEngine implements SpeedEngine {
     }
     return String.format(
         Locale.ROOT,
-        "warmed up by %d repetitions, %.1f s, until %d brought no %.0f %%",
+        "warmed up by %d runs, %.1f s, until %d brought no %.0f %%; of a repetition's %d the last",
         repetitions,
         (System.nanoTime() - start) / 1e9,
         settled,
-        100 * (FASTER - 1));
+        100 * (FASTER - 1),
+        test.atOnce());
   }
 
   @Override
   public double repetition(SpeedTest test) throws IOException {
+    double rate = 0;
+    for (int i = 0; i < test.atOnce(); i++) {
+      rate = run(test);
+    }
+    return rate;
+  }
+
+  private double run(SpeedTest test) throws IOException {
     prepare(test);
     int[] ids = random(test.tokens());
     int[] next = new int[1];

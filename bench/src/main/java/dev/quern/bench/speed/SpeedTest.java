@@ -13,14 +13,16 @@ public record SpeedTest(Kind kind, int tokens, int depth) {
   /** What is done with the tokens. */
   public enum Kind {
     /** A prompt read in one batch. */
-    PREFILL("pp"),
+    PREFILL("pp", 2),
     /** Tokens read one by one, as generation does. */
-    DECODE("tg");
+    DECODE("tg", 3);
 
     private final String prefix;
+    private final int atOnce;
 
-    Kind(String prefix) {
+    Kind(String prefix, int atOnce) {
       this.prefix = prefix;
+      this.atOnce = atOnce;
     }
   }
 
@@ -50,6 +52,14 @@ public record SpeedTest(Kind kind, int tokens, int depth) {
       }
     }
     return List.copyOf(tests);
+  }
+
+  /**
+   * Runs that follow one another whenever an engine has its turn; the last counts. While others had
+   * theirs, threads went to sleep, and its weights left the caches or, of a new process, its maps.
+   */
+  public int atOnce() {
+    return kind.atOnce;
   }
 
   /** Such as {@code pp512} or {@code tg64 @ d4096}. */
