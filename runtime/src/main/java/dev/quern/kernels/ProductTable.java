@@ -142,12 +142,15 @@ public final class ProductTable {
     return entries;
   }
 
-  /** Where entries are written: storing them in a segment takes twice as long. */
+  /**
+   * The same in an array: where they are written, since vectors stored in a segment take twice as
+   * long, and looked up by vectors narrower than 64 bytes, of which few cross a line.
+   */
   byte[] unaligned() {
     return unaligned;
   }
 
-  /** Copies what was written to where it is looked up. */
+  /** Copies what was written to {@link #entries}. */
   void align() {
     MemorySegment.copy(unaligned, 0, entries, ValueLayout.JAVA_BYTE, 0, runs * runEntries());
   }

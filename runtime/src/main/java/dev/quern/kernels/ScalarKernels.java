@@ -64,6 +64,7 @@ public final class ScalarKernels implements Kernels {
     for (int run = 0; run < table.runs(); run++) {
       multiplyLevels(table, run);
     }
+    table.align();
   }
 
   private static void multiplyLevels(ProductTable table, int run) {
@@ -87,8 +88,7 @@ public final class ScalarKernels implements Kernels {
       for (int i = 0; i < table.unitEntries(); i++) {
         float product = Math.fma(table.second()[i], a1, table.first()[i] * a0);
         int rounded = Float.floatToRawIntBits(product + ProductTable.ROUNDER);
-        long entry = at + (long) unit * table.unitEntries() + i;
-        table.entries().set(ValueLayout.JAVA_BYTE, entry, (byte) rounded);
+        table.unaligned()[at + unit * table.unitEntries() + i] = (byte) rounded;
       }
     }
   }

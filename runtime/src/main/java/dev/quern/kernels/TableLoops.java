@@ -52,27 +52,28 @@ final class TableLoops {
    * Sums of runs at 3 bits.
    *
    * @param block first byte of the block of the first run, which is even
-   * @param fields 32 shorts of scratch
+   * @param fields scratch of 8 vectors, if they are narrower than a tile
    */
   static void sums3(
       MemorySegment data,
       long block,
       int blockBytes,
       int runs,
-      MemorySegment table,
+      ProductTable table,
       int tableAt,
       short[] fields,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
-      wholeSums3(data, block, blockBytes, runs, table, tableAt, sums);
+      wholeSums3(data, block, blockBytes, runs, table.entries(), tableAt, sums);
     } else {
+      int units = table.unitsPerRun();
       for (int run = 0; run < runs; run++) {
         long at = block + (long) (run >> 1) * blockBytes;
         copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
         for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
-          long from = at + TILE_ROWS + (run & 1) * 384L + part;
-          int entries = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
-          partSums3(data, from, table, entries, fields, sums, run * RUN_SHORTS + part / 2);
+          fields3(data, at + TILE_ROWS + (run & 1) * 384L + part, fields);
+          int entries = tableAt + run * units * ProductTable.PAIR_ENTRIES;
+          partSums3(fields, units, table.unaligned(), entries, sums, run * RUN_SHORTS + part / 2);
         }
       }
     }
@@ -131,39 +132,42 @@ final class TableLoops {
     return index.reinterpretAsBytes().selectFrom(bytes(table, at)).reinterpretAsShorts();
   }
 
-  /** A run of the rows of one vector that is narrower than a tile. */
-  private static void partSums3(
-      MemorySegment data,
-      long from,
-      MemorySegment table,
-      int entries,
-      short[] fields,
-      short[] sums,
-      int to) {
-    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
-    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
+  /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
+  private static void fields3(MemorySegment data, long from, short[] fields) {
     for (int half = 0; half < 2; half++) {
       ShortVector f0 = shorts(data, from + 192L * half);
       ShortVector f1 = shorts(data, from + 192L * half + 64);
       ShortVector f2 = shorts(data, from + 192L * half + 128);
-      f0.intoArray(fields, 0);
-      f1.intoArray(fields, SHORT_COUNT);
-      f2.intoArray(fields, 2 * SHORT_COUNT);
-      fourthField(f0, f1, f2).intoArray(fields, 3 * SHORT_COUNT);
-      for (int field = 0; field < 4; field++) {
-        ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
-        int entry = entries + (4 * half + field) * ProductTable.PAIR_ENTRIES;
-        ShortVector found = foundByParts(index, table, entry);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-      }
+      int to = 4 * half * SHORT_COUNT;
+      f0.intoArray(fields, to);
+      f1.intoArray(fields, to + SHORT_COUNT);
+      f2.intoArray(fields, to + 2 * SHORT_COUNT);
+      fourthField(f0, f1, f2).intoArray(fields, to + 3 * SHORT_COUNT);
+    }
+  }
+
+  /**
+   * Adds up what fields find.
+   *
+   * @param count 8; no constant, or the loop becomes one body with more lookups than compile well
+   */
+  private static void partSums3(
+      short[] fields, int count, byte[] table, int entries, short[] sums, int to) {
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
+    for (int field = 0; field < count; field++) {
+      ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+      int entry = entries + field * ProductTable.PAIR_ENTRIES;
+      ShortVector found = foundByParts(index, table, entry);
+      all = all.add(found);
+      odd = odd.add(found.lanewise(LSHR, 8));
     }
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
-  private static ShortVector foundByParts(ShortVector indices, MemorySegment table, int at) {
+  private static ShortVector foundByParts(ShortVector indices, byte[] table, int at) {
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
@@ -177,8 +181,8 @@ final class TableLoops {
     return low.blend(high, bit5).reinterpretAsShorts();
   }
 
-  private static ByteVector entries(ByteVector index, MemorySegment table, int at) {
-    return index.selectFrom(bytes(table, at));
+  private static ByteVector entries(ByteVector index, byte[] table, int at) {
+    return index.selectFrom(ByteVector.fromArray(BYTES, table, at));
   }
 
   /**
@@ -193,11 +197,11 @@ final class TableLoops {
       int blockBytes,
       int vectors,
       int runs,
-      MemorySegment table,
+      ProductTable table,
       int tableAt,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
-      wholeSumsOfNibbles(data, block, blockBytes, vectors, runs, table, tableAt, sums);
+      wholeSumsOfNibbles(data, block, blockBytes, vectors, runs, table.entries(), tableAt, sums);
       return;
     }
     for (int run = 0; run < runs; run++) {
@@ -207,7 +211,7 @@ final class TableLoops {
       for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
         int to = run * RUN_SHORTS + part / 2;
         partSumsOfNibbles(
-            data, from + part, vectors, table, tableAt + run * 32 * vectors, sums, to);
+            data, from + part, vectors, table.unaligned(), tableAt + run * 32 * vectors, sums, to);
       }
     }
   }
@@ -260,13 +264,7 @@ final class TableLoops {
   }
 
   private static void partSumsOfNibbles(
-      MemorySegment data,
-      long from,
-      int vectors,
-      MemorySegment table,
-      int entries,
-      short[] sums,
-      int to) {
+      MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
     short bias = (short) (-2 * vectors * ProductTable.BIAS);
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * bias));
     ShortVector odd = ShortVector.broadcast(SHORTS, bias);
@@ -275,12 +273,12 @@ final class TableLoops {
       int entry = entries + 32 * v;
       ShortVector low = nibbles.and(LOW_NIBBLES);
       ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
-      ByteVector first = bytes(table, entry);
+      ByteVector first = ByteVector.fromArray(BYTES, table, entry);
       ByteVector second = first;
       if (BYTE_COUNT == 32) {
         high = high.or((short) 0x1010);
       } else {
-        second = bytes(table, entry + 16);
+        second = ByteVector.fromArray(BYTES, table, entry + 16);
       }
       ShortVector found = found(low, first);
       all = all.add(found);

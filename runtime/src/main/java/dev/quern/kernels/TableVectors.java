@@ -59,10 +59,10 @@ final class TableVectors {
     int at = run * x.runEntries();
     int blockBytes = layout.blockBytes();
     if (layout.bits() == 3) {
-      TableLoops.sums3(w.data(), block, blockBytes, count, x.entries(), at, fields, sums);
+      TableLoops.sums3(w.data(), block, blockBytes, count, x, at, fields, sums);
     } else {
       int vectors = 2 * layout.bits();
-      TableLoops.sumsOfNibbles(w.data(), block, blockBytes, vectors, count, x.entries(), at, sums);
+      TableLoops.sumsOfNibbles(w.data(), block, blockBytes, vectors, count, x, at, sums);
     }
   }
 }
