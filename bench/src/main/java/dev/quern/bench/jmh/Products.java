@@ -107,11 +107,6 @@ public final class Products implements AutoCloseable {
     return (long) rows * cols;
   }
 
-  /** Bytes of one matrix. */
-  public long matrixBytes() {
-    return matrices.getFirst().bytes();
-  }
-
   @Override
   public void close() {
     matMul.close();

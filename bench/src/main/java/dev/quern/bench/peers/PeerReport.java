@@ -67,24 +67,27 @@ public final class PeerReport {
     AtomicFile.writeText(folder.resolve(NAME + ".md"), markdown());
     AtomicFile.writeText(
         folder.resolve(NAME + ".json"), Json.pretty(Json.mapper().valueToTree(ratios)));
-    List<String> tests = ratios.stream().map(PeerRatio::test).distinct().toList();
+    List<String> groups = ratios.stream().map(PeerReport::group).distinct().toList();
     List<BarChart.Bars> bars = new ArrayList<>();
-    for (String pair : ratios.stream().map(PeerReport::pair).distinct().toList()) {
+    for (String peer : ratios.stream().map(r -> label(r.peer())).distinct().toList()) {
       List<Double> percents = new ArrayList<>();
       List<Double> spreads = new ArrayList<>();
-      for (String test : tests) {
+      for (String group : groups) {
         Optional<PeerRatio> ratio =
-            ratios.stream().filter(r -> r.test().equals(test) && pair(r).equals(pair)).findFirst();
+            ratios.stream()
+                .filter(r -> group(r).equals(group) && label(r.peer()).equals(peer))
+                .findFirst();
         percents.add(ratio.map(r -> 100 * r.median()).orElse(Double.NaN));
         spreads.add(ratio.map(r -> 50 * (r.highest() - r.lowest())).orElse(Double.NaN));
       }
-      bars.add(new BarChart.Bars(pair, percents, spreads));
+      bars.add(new BarChart.Bars(peer, percents, spreads));
     }
     String title = records.getFirst().subject().model() + ": quern / peer";
-    BarChart.write(folder, NAME, title, "percent of the peer's speed", tests, bars);
+    BarChart.write(folder, NAME, title, "percent of the peer's speed", groups, bars);
   }
 
-  private static String pair(PeerRatio ratio) {
-    return label(ratio.quern()) + " / " + label(ratio.peer());
+  /** What stands under the bars: a colour is a peer. */
+  private static String group(PeerRatio ratio) {
+    return ratio.test() + ", " + ratio.quern().quantization();
   }
 }

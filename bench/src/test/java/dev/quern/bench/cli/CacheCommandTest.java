@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -48,23 +49,7 @@ class CacheCommandTest {
     Path file = folder.resolve("text.txt");
     Files.writeString(file, text);
     Path traces = folder.resolve("traces");
-    int collected =
-        run(
-            "collect-traces",
-            "--model",
-            MODEL,
-            "--dataset",
-            file.toString(),
-            "--out",
-            traces.toString(),
-            "--split-name",
-            "test",
-            "--continuous",
-            "--columns",
-            "input",
-            "--columns",
-            "scores");
-    assertEquals(0, collected, err.toString());
+    collect(file, traces, "--continuous", "--columns", "input", "--columns", "scores");
     assertEquals(
         0,
         run("bench", "cache", "--traces", traces.toString(), "--predictors", MODEL),
@@ -95,23 +80,18 @@ class CacheCommandTest {
     Path file = folder.resolve("text.txt");
     Files.writeString(file, "The fox said to the crow: what a fine voice you have.");
     Path traces = folder.resolve("traces");
-    assertEquals(
-        0,
-        run(
-            "collect-traces",
-            "--model",
-            MODEL,
-            "--dataset",
-            file.toString(),
-            "--out",
-            traces.toString(),
-            "--split-name",
-            "test",
-            "--columns",
-            "scores"),
-        err.toString());
+    collect(file, traces, "--columns", "scores");
     assertEquals(1, run("bench", "cache", "--traces", traces.toString(), "--predictors", MODEL));
     String last = err.toString().lines().reduce((a, b) -> b).orElseThrow();
     assertTrue(last.endsWith("Collect them with --columns input"), err.toString());
+  }
+
+  private void collect(Path text, Path traces, String... more) {
+    String[] args = {
+      "collect-traces", "--model", MODEL, "--dataset", text.toString(), "--out", traces.toString()
+    };
+    Stream<String> all =
+        Stream.of(args, new String[] {"--split-name", "test"}, more).flatMap(Stream::of);
+    assertEquals(0, run(all.toArray(String[]::new)), err.toString());
   }
 }
