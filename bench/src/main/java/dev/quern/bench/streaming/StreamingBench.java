@@ -205,7 +205,9 @@ public final class StreamingBench {
     List<LineChart.Line> lines = new ArrayList<>();
     ways.forEach((way, points) -> {
       double[] megabytes =
-          points.stream().mapToDouble(d -> d.share() * results.expertBytes() / 1e6).toArray();
+          points.stream()
+              .mapToDouble(d -> Math.rint(d.share() * results.expertBytes() / 1e6))
+              .toArray();
       double[] values = points.stream().mapToDouble(value).toArray();
       lines.add(new LineChart.Line(way, megabytes, values, false));
     });
