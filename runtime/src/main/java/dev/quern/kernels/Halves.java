@@ -16,22 +16,24 @@ import java.util.Arrays;
 final class Halves {
   private final short[] halves = new short[TILE_ROWS];
 
-  /** out[0 .. count) ← the f16 numbers that begin at a byte of data; count is at most 64. */
-  void load(MemorySegment data, long at, int count, float[] out) {
+  /** out[outAt .. + count) ← the f16 numbers that begin at a byte of data; count is at most 64. */
+  void load(MemorySegment data, long at, int count, float[] out, int outAt) {
     MemorySegment.copy(data, TilePacking.LE_SHORT, at, halves, 0, count);
     for (int i = 0; i < count; i++) {
-      out[i] = Float.float16ToFloat(halves[i]);
+      out[outAt + i] = Float.float16ToFloat(halves[i]);
     }
   }
 
-  /** The factors of the rows of a tile, of a layout that has any. */
-  void loadFactors(Matrix.Packed w, int tile, float[] factors) {
+  /** factors[at .. + 64) ← the factors of the rows of a tile, of a layout that has any. */
+  void loadFactors(Matrix.Packed w, int tile, float[] factors, int at) {
     TileLayout layout = w.layout();
     if (layout.factorRows() == TILE_ROWS) {
-      Arrays.fill(factors, TilePacking.factor(layout, w.data(), tile * TILE_ROWS));
+      Arrays.fill(
+          factors, at, at + TILE_ROWS, TilePacking.factor(layout, w.data(), tile * TILE_ROWS));
       return;
     }
     int rows = Math.min(TILE_ROWS, layout.rows() - tile * TILE_ROWS);
-    load(w.data(), layout.factorOffset() + (long) tile * TILE_ROWS * Short.BYTES, rows, factors);
+    load(
+        w.data(), layout.factorOffset() + (long) tile * TILE_ROWS * Short.BYTES, rows, factors, at);
   }
 }

@@ -45,6 +45,18 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset);
 
   /**
+   * Tiles of all matrices of a batch times some of its vectors, as {@link #multiplyLevels} and
+   * {@link #gemv} would multiply each by itself, to the bit.
+   *
+   * @param batch its tiles [firstTile, endTile) and vectors [firstVector, endVector)
+   */
+  void multiplyByTable(
+      TableBatch batch, int firstTile, int endTile, int firstVector, int endVector);
+
+  /** Up to so many vectors, tables are the faster way to multiply a batch. */
+  int maxTableVectors();
+
+  /**
    * Dequantizes columns [firstCol, endCol) of a tile of 64 rows, column by column: panel[64·(c −
    * firstCol) + r]. Rows beyond the matrix are written as 0.
    *

@@ -147,6 +147,10 @@ final class Lanes {
     return FloatVector.fromMemorySegment(FLOATS, data, offset, ByteOrder.LITTLE_ENDIAN);
   }
 
+  static FloatVector floats(float[] from, int offset) {
+    return FloatVector.fromArray(FLOATS, from, offset);
+  }
+
   static IntVector ints(float[] table, int offset) {
     return FloatVector.fromArray(FLOATS, table, offset).reinterpretAsInts();
   }

@@ -2,97 +2,166 @@ package dev.quern.kernels;
 
 import static dev.quern.kernels.Lanes.COUNT;
 import static dev.quern.kernels.TileLayout.RUN_COLS;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.MAX;
 
-import jdk.incubator.vector.ByteVector;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
-/** Fills a {@link ProductTable}: {@link Kernels#multiplyLevels}. */
+/** Fills {@link ProductTable}s: {@link Kernels#multiplyLevels}. */
 final class LevelLoops {
+  private static final int VECTOR_BYTES = ProductTable.ALIGNMENT;
+
+  /** Lanes of 4 entries each, 4 lanes for a column or a pair. */
+  private static final int[] COLUMN_OF_LANE = columnsOfLanes(1);
+
+  private static final int[] PAIR_OF_LANE = columnsOfLanes(2);
+
   private LevelLoops() {}
+
+  private static int[] columnsOfLanes(int unitCols) {
+    int[] columns = new int[COUNT];
+    Arrays.setAll(columns, lane -> lane / 4 * unitCols);
+    return columns;
+  }
 
   /**
    * @param table started
    */
   static void fill(ProductTable table) {
-    scaleRuns(table);
-    if (table.unitEntries() == ProductTable.PAIR_ENTRIES) {
-      fillWide(table);
-    } else {
-      fillNarrow(table);
+    TableLevels levels = table.levels();
+    scaleRuns(levels, table.x(), table.runs(), table.scales(), 0, 1);
+    fill(levels, table.x(), table.runs(), table.entries(), 0, VECTOR_BYTES);
+    if (COUNT < 16) {
+      table.copyUnaligned();
     }
-    table.align();
   }
 
-  /** Scales of the runs; x becomes a, what the levels are multiplied with. */
-  private static void scaleRuns(ProductTable table) {
-    float[] x = table.x();
-    boolean pairs = table.unitCols() == 2;
-    for (int run = 0; run < table.runs(); run++) {
+  /**
+   * The scale of run i to scales[at + i·stride]; x[0 .. 16·runs) becomes what the levels are
+   * multiplied with.
+   */
+  static void scaleRuns(
+      TableLevels levels, float[] x, int runs, float[] scales, int at, int stride) {
+    boolean pairs = levels.unitCols() == 2;
+    for (int run = 0; run < runs; run++) {
       int col = run * RUN_COLS;
       FloatVector sizes = FloatVector.zero(Lanes.FLOATS);
       for (int i = col; i < col + RUN_COLS; i += COUNT) {
         FloatVector size = FloatVector.fromArray(Lanes.FLOATS, x, i).abs();
         sizes = sizes.max(pairs ? size.add(Lanes.swapped(size, 1)) : size);
       }
-      float peak = table.maxLevel() * sizes.reduceLanes(MAX);
+      float peak = levels.max() * sizes.reduceLanes(MAX);
       boolean none = peak < ProductTable.MIN_PEAK;
-      table.scales()[run] = none ? 0 : peak / ProductTable.MAX_ENTRY;
-      float factor = none ? 0 : ProductTable.MAX_ENTRY / peak;
+      scales[at + run * stride] = none ? 0 : peak / levels.maxProduct();
+      float factor = none ? 0 : levels.maxProduct() / peak;
       for (int i = col; i < col + RUN_COLS; i += COUNT) {
         FloatVector.fromArray(Lanes.FLOATS, x, i).mul(factor).intoArray(x, i);
       }
     }
   }
 
-  /** 64 entries for each pair of columns. */
-  private static void fillWide(ProductTable table) {
-    float[] a = table.x();
-    float[] first = table.first();
-    float[] second = table.second();
-    byte[] entries = table.unaligned();
-    int units = table.runs() * table.unitsPerRun();
-    for (int i = 0; i < ProductTable.PAIR_ENTRIES; i += COUNT) {
-      FloatVector level0 = FloatVector.fromArray(Lanes.FLOATS, first, i);
-      FloatVector level1 = FloatVector.fromArray(Lanes.FLOATS, second, i);
-      for (int unit = 0; unit < units; unit++) {
-        FloatVector product = level0.mul(a[2 * unit]);
-        product = level1.fma(FloatVector.broadcast(Lanes.FLOATS, a[2 * unit + 1]), product);
-        store(product, entries, unit * ProductTable.PAIR_ENTRIES + i);
-      }
-    }
-  }
-
-  /** 16 entries for each column or pair of columns. */
-  private static void fillNarrow(ProductTable table) {
-    float[] a = table.x();
-    byte[] entries = table.unaligned();
-    int units = table.runs() * table.unitsPerRun();
-    int unitCols = table.unitCols();
-    for (int i = 0; i < 16; i += COUNT) {
-      FloatVector level0 = FloatVector.fromArray(Lanes.FLOATS, table.first(), i);
-      FloatVector level1 = FloatVector.fromArray(Lanes.FLOATS, table.second(), i);
-      for (int unit = 0; unit < units; unit++) {
-        FloatVector product = level0.mul(a[unit * unitCols]);
-        if (unitCols == 2) {
-          product = level1.fma(FloatVector.broadcast(Lanes.FLOATS, a[2 * unit + 1]), product);
-        }
-        store(product, entries, 16 * unit + i);
-      }
-    }
-  }
-
-  private static void store(FloatVector products, byte[] entries, int at) {
-    IntVector rounded = products.add(ProductTable.ROUNDER).reinterpretAsInts();
-    if (COUNT == 16) {
-      ((ByteVector) rounded.castShape(ByteVector.SPECIES_128, 0)).intoArray(entries, at);
-    } else if (COUNT == 8) {
-      ((ByteVector) rounded.castShape(ByteVector.SPECIES_64, 0)).intoArray(entries, at);
+  /**
+   * Entries, 64 together and the next 64 stride bytes further on.
+   *
+   * @param a as {@link #scaleRuns} leaves it; a vector beyond its end is read too
+   */
+  static void fill(
+      TableLevels levels, float[] a, int runs, MemorySegment entries, int at, int stride) {
+    int units = runs * levels.unitsPerRun();
+    if (levels.unitEntries() == ProductTable.PAIR_ENTRIES) {
+      fillWide(levels, a, units, entries, at, stride);
+    } else if (levels.unitCols() == 2) {
+      fillPairs(levels, a, units, entries, at, stride);
     } else {
-      for (int i = 0; i < COUNT; i++) {
-        entries[at + i] = (byte) rounded.lane(i);
+      fillColumns(levels, a, units, entries, at, stride);
+    }
+  }
+
+  /** 64 entries for each pair of columns. */
+  private static void fillWide(
+      TableLevels levels, float[] a, int units, MemorySegment entries, int at, int stride) {
+    FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
+    for (int i = 0; i < ProductTable.PAIR_ENTRIES; i += 4 * COUNT) {
+      FloatVector f0 = Lanes.floats(levels.firstOfBytes(), i);
+      FloatVector f1 = Lanes.floats(levels.firstOfBytes(), i + COUNT);
+      FloatVector f2 = Lanes.floats(levels.firstOfBytes(), i + 2 * COUNT);
+      FloatVector f3 = Lanes.floats(levels.firstOfBytes(), i + 3 * COUNT);
+      FloatVector g0 = Lanes.floats(levels.secondOfBytes(), i);
+      FloatVector g1 = Lanes.floats(levels.secondOfBytes(), i + COUNT);
+      FloatVector g2 = Lanes.floats(levels.secondOfBytes(), i + 2 * COUNT);
+      FloatVector g3 = Lanes.floats(levels.secondOfBytes(), i + 3 * COUNT);
+      for (int unit = 0; unit < units; unit++) {
+        FloatVector a0 = FloatVector.broadcast(Lanes.FLOATS, a[2 * unit]);
+        FloatVector a1 = FloatVector.broadcast(Lanes.FLOATS, a[2 * unit + 1]);
+        IntVector packed =
+            packed(
+                g0.fma(a1, f0.fma(a0, rounder)),
+                g1.fma(a1, f1.fma(a0, rounder)),
+                g2.fma(a1, f2.fma(a0, rounder)),
+                g3.fma(a1, f3.fma(a0, rounder)));
+        packed.intoMemorySegment(entries, at + unit * stride + i, ByteOrder.LITTLE_ENDIAN);
       }
     }
+  }
+
+  /** 16 entries for each column. */
+  private static void fillColumns(
+      TableLevels levels, float[] a, int units, MemorySegment entries, int at, int stride) {
+    FloatVector f0 = Lanes.floats(levels.firstOfBytes(), 0);
+    FloatVector f1 = Lanes.floats(levels.firstOfBytes(), COUNT);
+    FloatVector f2 = Lanes.floats(levels.firstOfBytes(), 2 * COUNT);
+    FloatVector f3 = Lanes.floats(levels.firstOfBytes(), 3 * COUNT);
+    FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
+    IntVector column = IntVector.fromArray(Lanes.INTS, COLUMN_OF_LANE, 0);
+    for (int unit = 0; unit < units; unit += COUNT / 4) {
+      FloatVector a0 = column.selectFrom(Lanes.ints(a, unit)).reinterpretAsFloats();
+      IntVector packed =
+          packed(
+              f0.fma(a0, rounder), f1.fma(a0, rounder), f2.fma(a0, rounder), f3.fma(a0, rounder));
+      int to = at + (unit >> 2) * stride + 16 * (unit & 3);
+      packed.intoMemorySegment(entries, to, ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
+  /** 16 entries for each pair of columns. */
+  private static void fillPairs(
+      TableLevels levels, float[] a, int units, MemorySegment entries, int at, int stride) {
+    FloatVector f0 = Lanes.floats(levels.firstOfBytes(), 0);
+    FloatVector f1 = Lanes.floats(levels.firstOfBytes(), COUNT);
+    FloatVector f2 = Lanes.floats(levels.firstOfBytes(), 2 * COUNT);
+    FloatVector f3 = Lanes.floats(levels.firstOfBytes(), 3 * COUNT);
+    FloatVector g0 = Lanes.floats(levels.secondOfBytes(), 0);
+    FloatVector g1 = Lanes.floats(levels.secondOfBytes(), COUNT);
+    FloatVector g2 = Lanes.floats(levels.secondOfBytes(), 2 * COUNT);
+    FloatVector g3 = Lanes.floats(levels.secondOfBytes(), 3 * COUNT);
+    FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
+    IntVector column = IntVector.fromArray(Lanes.INTS, PAIR_OF_LANE, 0);
+    for (int unit = 0; unit < units; unit += COUNT / 4) {
+      IntVector columns = Lanes.ints(a, 2 * unit);
+      FloatVector a0 = column.selectFrom(columns).reinterpretAsFloats();
+      FloatVector a1 = column.add(1).selectFrom(columns).reinterpretAsFloats();
+      IntVector packed =
+          packed(
+              g0.fma(a1, f0.fma(a0, rounder)),
+              g1.fma(a1, f1.fma(a0, rounder)),
+              g2.fma(a1, f2.fma(a0, rounder)),
+              g3.fma(a1, f3.fma(a0, rounder)));
+      int to = at + (unit >> 2) * stride + 16 * (unit & 3);
+      packed.intoMemorySegment(entries, to, ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
+  /** Bits 8 to 15 of all, those of one int side by side. */
+  private static IntVector packed(FloatVector p0, FloatVector p1, FloatVector p2, FloatVector p3) {
+    IntVector low = p0.reinterpretAsInts().lanewise(LSHR, 8).and(0xFF);
+    IntVector second = p1.reinterpretAsInts().and(0xFF00);
+    IntVector third = p2.reinterpretAsInts().lanewise(LSHL, 8).and(0xFF_0000);
+    IntVector high = p3.reinterpretAsInts().lanewise(LSHL, 16).and(0xFF00_0000);
+    return low.or(second).or(third.or(high));
   }
 }

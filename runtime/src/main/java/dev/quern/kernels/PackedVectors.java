@@ -74,8 +74,8 @@ final class PackedVectors {
 
   private void store(Matrix.Packed w, int tile, float[] sums, float[] y, int yOffset) {
     if (w.layout().factors() > 0) {
-      halves.loadFactors(w, tile, factors);
-      TileLoops.multiply(sums, factors);
+      halves.loadFactors(w, tile, factors, 0);
+      TileLoops.multiply(sums, 0, factors, TILE_ROWS);
     }
     int row = tile * TILE_ROWS;
     System.arraycopy(sums, 0, y, yOffset + row, Math.min(TILE_ROWS, w.rows() - row));

@@ -18,29 +18,26 @@ import java.util.Arrays;
  *
  * <pre>
  * peak  = max |level| · max over the units of Σ |x[c]|
- * scale = peak / 127            of the run
- * a[c]  = x[c] · (127 / peak)
- * entry = 128 + round(level[i[c]] · a[c])                                    one column
- * entry = 128 + round(fma(level[i[c+1]], a[c+1], level[i[c]] · a[c]))        a pair
+ * scale = peak / m              of the run; m = 127 for pairs, 63 for columns
+ * a[c]  = x[c] · (m / peak)
+ * sum   = fma(level[i[c]], a[c], 49152 + m + 1.5)                              one column
+ * sum   = fma(level[i[c+1]], a[c+1], fma(level[i[c]], a[c], 49152 + m + 1.5))  a pair
+ * entry = ⌊sum⌋ − 49152
  * </pre>
  *
- * rounded to the nearest integer, ties to even, 1 to 255. A peak below {@link #MIN_PEAK} counts as
- * 0: scale 0. The product of a row with the run is scale · (Σ entries − 128 · units), in integers
- * exact.
+ * a rounded product and m + 1, from 1 to 2m + 1; so large a float is a multiple of 2<sup>-8</sup>.
+ * The entries of two columns fit in a byte together, so kernels add them before they widen them. A
+ * peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is scale ·
+ * (Σ entries − 1024), in integers exact.
  *
  * <p>Not to be used by two threads while it is built.
  */
 public final class ProductTable {
-  /** Below it 127 / peak is no float. */
-  static final float MIN_PEAK = 1e-30f;
+  /** From it on scales stay normal floats, 2^-16 times as large too. */
+  static final float MIN_PEAK = 1e-24f;
 
-  static final int MAX_ENTRY = 127;
-
-  /** What is added to an entry so that it is an unsigned byte. */
-  static final int BIAS = 128;
-
-  /** Adding it rounds to an integer, to even in ties, and leaves 128 more in the low byte. */
-  static final float ROUNDER = 0x1.8p23f + BIAS;
+  /** Of all entries of a run together: so much more than the products. */
+  static final int RUN_BIAS = 1024;
 
   /** No vector of a table crosses a cache line: in arrays, whose address is not known, most do. */
   static final int ALIGNMENT = 64;
@@ -48,21 +45,12 @@ public final class ProductTable {
   /** Entries of one unit at 3 bits. */
   static final int PAIR_ENTRIES = 64;
 
-  private static final int MAX_UNIT_ENTRIES = PAIR_ENTRIES;
-
-  private int bits;
+  private final TableLevels levels = new TableLevels();
   private int runs;
-  private byte[] unaligned = {};
   private MemorySegment entries = MemorySegment.NULL;
+  private byte[] unaligned = {};
   private float[] scales = {};
   private float[] x = {};
-  private float[] codebook = {};
-
-  /** Level of a unit's first and second column, by entry; the second is 0 where there is none. */
-  private final float[] first = new float[MAX_UNIT_ENTRIES];
-
-  private final float[] second = new float[MAX_UNIT_ENTRIES];
-  private float maxLevel;
 
   /** Whether a matrix can be multiplied with a table: 2 to 4 bits with U4 scales. */
   public static boolean serves(Matrix.Packed w) {
@@ -76,61 +64,21 @@ public final class ProductTable {
     int cols = layout.cols();
     int padded = layout.paddedCols();
     if (x.length < padded) {
-      x = new float[padded];
+      x = new float[padded + Lanes.COUNT]; // loops read a vector beyond its end
       scales = new float[padded / RUN_COLS];
     }
     System.arraycopy(values, at, x, 0, cols);
     Arrays.fill(x, cols, padded, 0);
     runs = padded / RUN_COLS;
-    if (bits != layout.bits() || !Arrays.equals(codebook, w.codebook())) {
-      bits = layout.bits();
-      setLevels(w.codebook());
-    }
-    long bytes = (long) runs * runEntries();
+    levels.set(w);
+    long bytes = (long) runs * levels.runEntries();
     if (entries.byteSize() < bytes) {
-      unaligned = new byte[Math.toIntExact(bytes)];
       entries = Arena.ofAuto().allocate(bytes, ALIGNMENT);
     }
   }
 
-  private void setLevels(float[] levels) {
-    codebook = levels;
-    maxLevel = 0;
-    for (float level : levels) {
-      maxLevel = Math.max(maxLevel, Math.abs(level));
-    }
-    for (int i = 0; i < unitEntries(); i++) {
-      first[i] = levels[i & levels.length - 1];
-      second[i] = unitCols() == 1 ? 0 : levels[i >> bits];
-    }
-  }
-
-  /** Whether two matrices that read the same vector can share its table. */
-  static boolean shared(Matrix.Packed w, Matrix.Packed other) {
-    return w.cols() == other.cols()
-        && w.layout().bits() == other.layout().bits()
-        && (w.codebook() == other.codebook() || Arrays.equals(w.codebook(), other.codebook()));
-  }
-
-  /** Columns that share an entry. */
-  int unitCols() {
-    return bits == 4 ? 1 : 2;
-  }
-
-  int unitEntries() {
-    return bits == 3 ? PAIR_ENTRIES : 16;
-  }
-
-  int unitsPerRun() {
-    return RUN_COLS / unitCols();
-  }
-
-  int runEntries() {
-    return unitsPerRun() * unitEntries();
-  }
-
-  int bits() {
-    return bits;
+  TableLevels levels() {
+    return levels;
   }
 
   int runs() {
@@ -142,17 +90,17 @@ public final class ProductTable {
     return entries;
   }
 
-  /**
-   * The same in an array: where they are written, since vectors stored in a segment take twice as
-   * long, and looked up by vectors narrower than 64 bytes, of which few cross a line.
-   */
+  /** The entries in an array, which vectors narrower than 64 bytes read faster; to be filled. */
   byte[] unaligned() {
     return unaligned;
   }
 
-  /** Copies what was written to {@link #entries}. */
-  void align() {
-    MemorySegment.copy(unaligned, 0, entries, ValueLayout.JAVA_BYTE, 0, runs * runEntries());
+  void copyUnaligned() {
+    int bytes = runs * levels.runEntries();
+    if (unaligned.length < bytes) {
+      unaligned = new byte[bytes];
+    }
+    MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, 0, unaligned, 0, bytes);
   }
 
   /** One per run. */
@@ -163,17 +111,5 @@ public final class ProductTable {
   /** The vector, padded with zeros; a kernel may overwrite it. */
   float[] x() {
     return x;
-  }
-
-  float[] first() {
-    return first;
-  }
-
-  float[] second() {
-    return second;
-  }
-
-  float maxLevel() {
-    return maxLevel;
   }
 }

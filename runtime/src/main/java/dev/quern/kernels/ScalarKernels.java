@@ -64,31 +64,36 @@ public final class ScalarKernels implements Kernels {
     for (int run = 0; run < table.runs(); run++) {
       multiplyLevels(table, run);
     }
-    table.align();
   }
 
   private static void multiplyLevels(ProductTable table, int run) {
+    TableLevels levels = table.levels();
     float[] x = table.x();
     int col = run * TileLayout.RUN_COLS;
-    int unitCols = table.unitCols();
+    int unitCols = levels.unitCols();
     float max = 0;
     for (int c = col; c < col + TileLayout.RUN_COLS; c += unitCols) {
       float size = unitCols == 1 ? Math.abs(x[c]) : Math.abs(x[c]) + Math.abs(x[c + 1]);
       max = Math.max(max, size);
     }
-    float peak = table.maxLevel() * max;
+    float peak = levels.max() * max;
     boolean none = peak < ProductTable.MIN_PEAK;
-    table.scales()[run] = none ? 0 : peak / ProductTable.MAX_ENTRY;
-    float factor = none ? 0 : ProductTable.MAX_ENTRY / peak;
-    int at = run * table.runEntries();
-    for (int unit = 0; unit < table.unitsPerRun(); unit++) {
+    table.scales()[run] = none ? 0 : peak / levels.maxProduct();
+    float factor = none ? 0 : levels.maxProduct() / peak;
+    int at = run * levels.runEntries();
+    for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int c = col + unit * unitCols;
       float a0 = x[c] * factor;
       float a1 = unitCols == 1 ? 0 : x[c + 1] * factor;
-      for (int i = 0; i < table.unitEntries(); i++) {
-        float product = Math.fma(table.second()[i], a1, table.first()[i] * a0);
-        int rounded = Float.floatToRawIntBits(product + ProductTable.ROUNDER);
-        table.unaligned()[at + unit * table.unitEntries() + i] = (byte) rounded;
+      for (int i = 0; i < levels.unitEntries(); i++) {
+        float sum = Math.fma(levels.first()[i], a0, levels.rounder());
+        if (unitCols == 2) {
+          sum = Math.fma(levels.second()[i], a1, sum);
+        }
+        int rounded = Float.floatToRawIntBits(sum) >> 8;
+        table
+            .entries()
+            .set(ValueLayout.JAVA_BYTE, at + unit * levels.unitEntries() + i, (byte) rounded);
       }
     }
   }
@@ -107,15 +112,30 @@ public final class ScalarKernels implements Kernels {
     }
   }
 
+  @Override
+  public void multiplyByTable(
+      TableBatch batch, int firstTile, int endTile, int firstVector, int endVector) {
+    ProductTable table = new ProductTable();
+    for (int vector = firstVector; vector < endVector; vector++) {
+      batch.multiplyOneByOne(this, table, firstTile, endTile, vector);
+    }
+  }
+
+  @Override
+  public int maxTableVectors() {
+    return TiledMatMul.MAX_DECODE_VECTORS;
+  }
+
   private static int sumOfRun(Matrix.Packed w, int row, int run, ProductTable table) {
-    int bits = table.bits();
-    int sum = -ProductTable.BIAS * table.unitsPerRun();
-    for (int unit = 0; unit < table.unitsPerRun(); unit++) {
+    TableLevels levels = table.levels();
+    int bits = levels.bits();
+    int sum = -ProductTable.RUN_BIAS;
+    for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int entry = 0;
-      for (int c = 0; c < table.unitCols(); c++) {
-        entry |= TilePacking.index(w, row, run, unit * table.unitCols() + c) << bits * c;
+      for (int c = 0; c < levels.unitCols(); c++) {
+        entry |= TilePacking.index(w, row, run, unit * levels.unitCols() + c) << bits * c;
       }
-      int at = run * table.runEntries() + unit * table.unitEntries() + entry;
+      int at = run * levels.runEntries() + unit * levels.unitEntries() + entry;
       sum += Byte.toUnsignedInt(table.entries().get(ValueLayout.JAVA_BYTE, at));
     }
     return sum;

@@ -40,7 +40,7 @@ final class TableInputs {
       return NONE;
     }
     for (int i = count - 1; i >= Math.max(0, count - RECENT); i--) {
-      if (inputs[i].x == x && inputs[i].at == at && ProductTable.shared(inputs[i].w, packed)) {
+      if (inputs[i].x == x && inputs[i].at == at && TableLevels.shared(inputs[i].w, packed)) {
         return i;
       }
     }

@@ -41,8 +41,8 @@ final class TableLoops {
 
   private static final int SHORT_COUNT = SHORTS.length();
 
-  /** What the sum of a run at 3 bits begins with. */
-  private static final short BIAS_3 = -8 * ProductTable.BIAS;
+  /** What the sum of a run begins with. */
+  private static final short BIAS = -ProductTable.RUN_BIAS;
 
   private static final short LOW_NIBBLES = 0x0F0F;
 
@@ -66,7 +66,7 @@ final class TableLoops {
     if (BYTE_COUNT == TILE_ROWS) {
       wholeSums3(data, block, blockBytes, runs, table.entries(), tableAt, sums);
     } else {
-      int units = table.unitsPerRun();
+      int units = table.levels().unitsPerRun();
       for (int run = 0; run < runs; run++) {
         long at = block + (long) (run >> 1) * blockBytes;
         copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
@@ -91,8 +91,8 @@ final class TableLoops {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
       shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
-      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
-      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 384L;
       int entry = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
       for (int half = 0; half < 2; half++) {
@@ -120,7 +120,7 @@ final class TableLoops {
   }
 
   /** Pairs of bits 6 and 7 of three vectors; the upper bits of a byte are junk or 0. */
-  private static ShortVector fourthField(ShortVector f0, ShortVector f1, ShortVector f2) {
+  static ShortVector fourthField(ShortVector f0, ShortVector f1, ShortVector f2) {
     return f0.lanewise(LSHR, 6)
         .and((short) 0x0303)
         .or(f1.lanewise(LSHR, 4).and((short) 0x0C0C))
@@ -153,8 +153,8 @@ final class TableLoops {
    */
   private static void partSums3(
       short[] fields, int count, byte[] table, int entries, short[] sums, int to) {
-    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_3));
-    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_3);
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int field = 0; field < count; field++) {
       ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
       int entry = entries + field * ProductTable.PAIR_ENTRIES;
@@ -201,7 +201,11 @@ final class TableLoops {
       int tableAt,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
-      wholeSumsOfNibbles(data, block, blockBytes, vectors, runs, table.entries(), tableAt, sums);
+      if (vectors == 4) {
+        wholeSumsOfPairs(data, block, blockBytes, runs, table.entries(), tableAt, sums);
+      } else {
+        wholeSumsOfColumns(data, block, blockBytes, runs, table.entries(), tableAt, sums);
+      }
       return;
     }
     for (int run = 0; run < runs; run++) {
@@ -216,26 +220,24 @@ final class TableLoops {
     }
   }
 
-  /** A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which. */
-  private static void wholeSumsOfNibbles(
+  /** At 2 bits. A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which. */
+  private static void wholeSumsOfPairs(
       MemorySegment data,
       long block,
       int blockBytes,
-      int vectors,
       int runs,
       MemorySegment table,
       int tableAt,
       short[] sums) {
-    short bias = (short) (-2 * vectors * ProductTable.BIAS);
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
       shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
-      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * bias));
-      ShortVector odd = ShortVector.broadcast(SHORTS, bias);
-      long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
-      int entry = tableAt + run * 32 * vectors;
-      for (int v = 0; v < vectors; v += 2) {
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      long from = at + TILE_ROWS + (run & 1) * 256L;
+      int entry = tableAt + run * 128;
+      for (int v = 0; v < 4; v += 2) {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
         ByteVector four = bytes(table, entry);
@@ -259,15 +261,53 @@ final class TableLoops {
     }
   }
 
+  /** At 4 bits; the entries of two columns are added as bytes, in which they fit. */
+  private static void wholeSumsOfColumns(
+      MemorySegment data,
+      long block,
+      int blockBytes,
+      int runs,
+      MemorySegment table,
+      int tableAt,
+      short[] sums) {
+    for (int run = 0; run < runs; run++) {
+      long at = block + (long) (run >> 1) * blockBytes;
+      int to = run * RUN_SHORTS;
+      shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      long from = at + TILE_ROWS + (run & 1) * 512L;
+      int entry = tableAt + run * 256;
+      for (int v = 0; v < 8; v += 2) {
+        ShortVector first = shorts(data, from);
+        ShortVector second = shorts(data, from + 64);
+        ByteVector four = bytes(table, entry);
+        ShortVector found =
+            found(first.and(LOW_NIBBLES), four)
+                .add(found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four));
+        all = all.add(found);
+        odd = odd.add(found.lanewise(LSHR, 8));
+        found =
+            found(second.and(LOW_NIBBLES).or((short) 0x2020), four)
+                .add(found(second.lanewise(LSHR, 4).or((short) 0x3030), four));
+        all = all.add(found);
+        odd = odd.add(found.lanewise(LSHR, 8));
+        from += 128;
+        entry += 64;
+      }
+      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+      odd.intoArray(sums, to + ODD_SUMS);
+    }
+  }
+
   private static ShortVector found(ShortVector index, ByteVector entries) {
     return index.reinterpretAsBytes().selectFrom(entries).reinterpretAsShorts();
   }
 
   private static void partSumsOfNibbles(
       MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
-    short bias = (short) (-2 * vectors * ProductTable.BIAS);
-    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * bias));
-    ShortVector odd = ShortVector.broadcast(SHORTS, bias);
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int v = 0; v < vectors; v++) {
       ShortVector nibbles = shorts(data, from + 64L * v);
       int entry = entries + 32 * v;

@@ -47,8 +47,8 @@ final class TableVectors {
     }
     for (int tile = firstTile; tile < endTile; tile++) {
       float[] sum = rowSums[tile - firstTile];
-      halves.loadFactors(w, tile, factors);
-      TileLoops.multiply(sum, factors);
+      halves.loadFactors(w, tile, factors, 0);
+      TileLoops.multiply(sum, 0, factors, TILE_ROWS);
       int row = tile * TILE_ROWS;
       System.arraycopy(sum, 0, y, yOffset + row, Math.min(TILE_ROWS, layout.rows() - row));
     }
@@ -56,7 +56,7 @@ final class TableVectors {
 
   private void addUp(Matrix.Packed w, long block, int run, int count, ProductTable x) {
     TileLayout layout = w.layout();
-    int at = run * x.runEntries();
+    int at = run * x.levels().runEntries();
     int blockBytes = layout.blockBytes();
     if (layout.bits() == 3) {
       TableLoops.sums3(w.data(), block, blockBytes, count, x, at, fields, sums);

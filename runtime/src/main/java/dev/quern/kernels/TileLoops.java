@@ -212,11 +212,9 @@ final class TileLoops {
     return Lanes.sum(sum);
   }
 
-  static void multiply(float[] inOut, float[] by) {
-    for (int r = 0; r < TILE_ROWS; r += COUNT) {
-      FloatVector.fromArray(Lanes.FLOATS, inOut, r)
-          .mul(FloatVector.fromArray(Lanes.FLOATS, by, r))
-          .intoArray(inOut, r);
+  static void multiply(float[] inOut, int at, float[] by, int n) {
+    for (int r = 0; r < n; r += COUNT) {
+      Lanes.floats(inOut, at + r).mul(Lanes.floats(by, r)).intoArray(inOut, at + r);
     }
   }
 }

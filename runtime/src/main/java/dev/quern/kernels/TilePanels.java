@@ -32,7 +32,7 @@ final class TilePanels {
       levels[i] = codebook[i & codebook.length - 1];
     }
     if (layout.factors() > 0) {
-      halves.loadFactors(w, tile, factors);
+      halves.loadFactors(w, tile, factors, 0);
     }
     if (!layout.offsets()) {
       Arrays.fill(offsets, 0);
@@ -89,9 +89,9 @@ final class TilePanels {
   }
 
   private void loadHalves(TileLayout layout, MemorySegment data, long block) {
-    halves.load(data, block, TILE_ROWS, scales);
+    halves.load(data, block, TILE_ROWS, scales, 0);
     if (layout.offsets()) {
-      halves.load(data, block + TILE_ROWS * Short.BYTES, TILE_ROWS, offsets);
+      halves.load(data, block + TILE_ROWS * Short.BYTES, TILE_ROWS, offsets, 0);
     }
   }
 }

@@ -26,6 +26,16 @@ final class TiledMatMul implements MatMul {
    */
   static final int PIECE_VECTORS = 264;
 
+  /** Of a piece multiplied by table: what it opens and fills serves this many rows and vectors. */
+  private static final int TABLE_PIECE_TILES = 32;
+
+  private static final int TABLE_PIECE_VECTORS = 32;
+
+  /** Fewer tiles per piece where threads would have fewer pieces. */
+  private static final int MIN_TABLE_PIECES_PER_THREAD = 8;
+
+  private static final int MIN_TABLE_PIECE_TILES = 4;
+
   /** Of a piece of a small batch: a band or two to read ahead in, little enough to share out. */
   private static final int MIN_PIECE_BYTES = 16 << 10;
 
@@ -73,13 +83,15 @@ final class TiledMatMul implements MatMul {
     private float[] y;
     private int yOffset;
     private int yStride;
-    private GroupedInputs.Input input; // of more than MAX_DECODE_VECTORS
+    private GroupedInputs.Input input; // of more than MAX_DECODE_VECTORS, if not by table
+    private final TableBatch batch = new TableBatch();
+    private boolean batched; // all of the above but vectors is the batch's
 
     private int pieceTiles;
     private final int[] table = new int[MAX_DECODE_VECTORS]; // of each of so many vectors
 
     private int tiles() {
-      return Math.ceilDiv(w.rows(), TILE_ROWS);
+      return batched ? batch.tiles() : Math.ceilDiv(w.rows(), TILE_ROWS);
     }
 
     private boolean small() {
@@ -92,7 +104,7 @@ final class TiledMatMul implements MatMul {
 
     /** Of the vectors. */
     private int parts() {
-      return Math.ceilDiv(vectors, PIECE_VECTORS);
+      return Math.ceilDiv(vectors, batched ? TABLE_PIECE_VECTORS : PIECE_VECTORS);
     }
   }
 
@@ -114,7 +126,13 @@ final class TiledMatMul implements MatMul {
     }
     checkRange("x", x, xOffset, xStride, vectors, w.cols());
     checkRange("y", y, yOffset, yStride, vectors, w.rows());
+    work += (long) w.rows() * w.cols() * vectors;
+    if (multipliedByTable(w, vectors)) {
+      addToBatch((Matrix.Packed) w, x, xOffset, xStride, vectors, y, yOffset, yStride);
+      return;
+    }
     Product product = nextProduct();
+    product.batched = false;
     product.w = w;
     product.x = x;
     product.xOffset = xOffset;
@@ -131,7 +149,37 @@ final class TiledMatMul implements MatMul {
       }
     }
     count++;
-    work += (long) w.rows() * w.cols() * vectors;
+  }
+
+  /** As a batch: fewer vectors are decoded one by one. */
+  private boolean multipliedByTable(Matrix w, int vectors) {
+    return byTable
+        && vectors > MAX_DECODE_VECTORS
+        && vectors <= kernels.maxTableVectors()
+        && w instanceof Matrix.Packed packed
+        && ProductTable.serves(packed);
+  }
+
+  /** Adds to the batch added last, if the vectors are the same. */
+  private void addToBatch(
+      Matrix.Packed w,
+      float[] x,
+      int xOffset,
+      int xStride,
+      int vectors,
+      float[] y,
+      int yOffset,
+      int yStride) {
+    if (count == 0
+        || !products[count - 1].batched
+        || !products[count - 1].batch.takes(w, x, xOffset, xStride, vectors)) {
+      Product product = nextProduct();
+      product.batched = true;
+      product.vectors = vectors;
+      product.batch.start(x, xOffset, xStride, vectors);
+      count++;
+    }
+    products[count - 1].batch.add(w, y, yOffset, yStride);
   }
 
   private static void checkRange(
@@ -175,15 +223,29 @@ final class TiledMatMul implements MatMul {
 
   private void cut() {
     long bytes = 0;
+    long tableTiles = 0;
     for (int i = 0; i < count; i++) {
-      bytes += products[i].w.bytes();
+      if (products[i].batched) {
+        tableTiles += (long) products[i].tiles() * products[i].parts();
+      } else {
+        bytes += products[i].w.bytes();
+      }
     }
     long share = bytes / ((long) PIECES_PER_THREAD * workers.threads());
     long target = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
+    long tableShare = tableTiles / ((long) MIN_TABLE_PIECES_PER_THREAD * workers.threads());
+    int tableTarget = Math.clamp(tableShare, MIN_TABLE_PIECE_TILES, TABLE_PIECE_TILES);
     for (int i = 0; i < count; i++) {
       Product product = products[i];
-      long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
-      product.pieceTiles = product.small() ? wholeBands((int) Math.max(1, target / tileBytes)) : 1;
+      if (product.batched) {
+        int cuts = Math.ceilDiv(product.tiles(), tableTarget);
+        product.pieceTiles = Math.ceilDiv(product.tiles(), cuts);
+      } else if (product.small()) {
+        long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
+        product.pieceTiles = wholeBands((int) Math.max(1, target / tileBytes));
+      } else {
+        product.pieceTiles = 1;
+      }
       firstPieces[i] = pieces;
       pieces = Math.addExact(pieces, product.pieces());
     }
@@ -200,6 +262,7 @@ final class TiledMatMul implements MatMul {
       products[i].x = null;
       products[i].y = null;
       products[i].input = null;
+      products[i].batch.forget();
     }
     inputs.forget();
     tables.forget();
@@ -213,6 +276,10 @@ final class TiledMatMul implements MatMul {
     int index = found >= 0 ? found : -found - 2;
     Product product = products[index];
     int local = piece - firstPieces[index];
+    if (product.batched) {
+      multiplyByTable(product, local);
+      return;
+    }
     if (product.small()) {
       int first = local * product.pieceTiles;
       decode(product, first, Math.min(first + product.pieceTiles, product.tiles()), thread);
@@ -227,6 +294,23 @@ final class TiledMatMul implements MatMul {
         multiply(product, rows, 0, product.yOffset + tile * TILE_ROWS, part, thread);
       }
     }
+  }
+
+  private void multiplyByTable(Product product, int piece) {
+    int cuts = Math.ceilDiv(product.tiles(), product.pieceTiles);
+    int parts = product.parts();
+    int firstTile = piece % cuts * product.pieceTiles;
+    int endTile = Math.min(firstTile + product.pieceTiles, product.tiles());
+    int groups = Math.ceilDiv(product.vectors, TableBatchLoops.GROUP_VECTORS);
+    int firstVector = groupStart(piece / cuts, parts, groups, product.vectors);
+    int endVector = groupStart(piece / cuts + 1, parts, groups, product.vectors);
+    kernels.multiplyByTable(product.batch, firstTile, endTile, firstVector, endVector);
+  }
+
+  /** Parts of about as many whole groups. */
+  private static int groupStart(int part, int parts, int groups, int vectors) {
+    int group = VectorGroups.first(part, parts, groups);
+    return Math.min(group * TableBatchLoops.GROUP_VECTORS, vectors);
   }
 
   private void decode(Product product, int firstTile, int endTile, int thread) {

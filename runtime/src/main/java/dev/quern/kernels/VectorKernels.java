@@ -24,6 +24,7 @@ public final class VectorKernels implements Kernels {
   private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<TableVectors> tables = ThreadLocal.withInitial(TableVectors::new);
+  private final ThreadLocal<TableBatches> batches = ThreadLocal.withInitial(TableBatches::new);
   private final ThreadLocal<VectorGrouping> grouping = ThreadLocal.withInitial(VectorGrouping::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 
@@ -103,6 +104,21 @@ public final class VectorKernels implements Kernels {
   public void gemv(
       Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
     tables.get().gemv(w, firstTile, endTile, x, y, yOffset);
+  }
+
+  @Override
+  public void multiplyByTable(
+      TableBatch batch, int firstTile, int endTile, int firstVector, int endVector) {
+    if (COUNT == 16) {
+      batches.get().multiply(batch, firstTile, endTile, firstVector, endVector);
+    } else {
+      SCALAR.multiplyByTable(batch, firstTile, endTile, firstVector, endVector);
+    }
+  }
+
+  @Override
+  public int maxTableVectors() {
+    return COUNT == 16 ? Integer.MAX_VALUE : TiledMatMul.MAX_DECODE_VECTORS;
   }
 
   @Override

@@ -21,7 +21,8 @@ class InliningTest {
     Map<Class<?>, List<String>> heavy =
         Map.of(
             TileLoops.class, List.of("sumNibbles", "addScaled"),
-            TableLoops.class, List.of("wholeSums3", "wholeSumsOfNibbles"),
+            TableLoops.class, List.of("wholeSums3", "wholeSumsOfPairs", "wholeSumsOfColumns"),
+            TableBatchLoops.class, List.of("sumsOfPairs", "sumsOfColumns"),
             PanelLoops.class, List.of("levels"),
             PanelVectors.class, List.of("multiply4"),
             LargePanelGroups.class, List.of("multiply5", "multiply6", "multiply7", "multiply8"),

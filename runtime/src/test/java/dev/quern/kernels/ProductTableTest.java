@@ -51,6 +51,47 @@ class ProductTableTest {
     assertEquals(0, fast[5 + rows]);
   }
 
+  // Several matrices with the same input; a group of vectors with a rest; parts of the tiles and of
+  // the vectors; ragged rows and columns, more parts of columns than one.
+  @ParameterizedTest
+  @CsvSource({"2, 1", "3, 1", "4, 1", "2, 64", "3, 64", "4, 64"})
+  void aBatchEqualsItsVectorsOneByOneToTheBit(int bits, int factorRows) {
+    int cols = 300;
+    int vectors = 11;
+    int[] rows = {130, 64, 700};
+    int xStride = cols + 5;
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 3 + vectors * xStride);
+    Arrays.fill(x, 3 + 2 * xStride, 3 + 2 * xStride + 16, 0); // a run without anything
+    TableBatch batch = new TableBatch();
+    batch.start(x, 3, xStride, vectors);
+    float[] codebook = {};
+    float[][] expected = new float[rows.length][];
+    float[][] actual = new float[rows.length][];
+    for (int i = 0; i < rows.length; i++) {
+      Matrix.Packed drawn = matrix(bits, rows[i], cols, factorRows);
+      codebook = i == 0 ? drawn.codebook() : codebook;
+      Matrix.Packed w =
+          new Matrix.Packed(drawn.layout(), drawn.data(), codebook, drawn.scaleTable());
+      int yStride = rows[i] + i;
+      expected[i] = new float[2 + vectors * yStride];
+      actual[i] = new float[expected[i].length];
+      batch.add(w, actual[i], 2, yStride);
+      for (int v = 0; v < vectors; v++) {
+        ProductTable table = new ProductTable();
+        scalar.multiplyLevels(w, x, 3 + v * xStride, table);
+        scalar.gemv(w, 0, w.layout().tiles(), table, expected[i], 2 + v * yStride);
+      }
+    }
+    int tiles = batch.tiles();
+    assertEquals(3 + 1 + 11, tiles);
+    vector.multiplyByTable(batch, 0, 2, 0, 8);
+    vector.multiplyByTable(batch, 2, tiles, 0, 8);
+    vector.multiplyByTable(batch, 0, tiles, 8, vectors);
+    for (int i = 0; i < rows.length; i++) {
+      assertArrayEquals(expected[i], actual[i], "matrix " + i);
+    }
+  }
+
   /**
    * Rounding errors of units are independent and uniform: variance scale²/12 for each unit. Five
    * standard deviations hold for all rows of this seed; a wrong entry or level is far outside.
@@ -72,7 +113,7 @@ class ProductTableTest {
       double variance = 0;
       for (int run = 0; run < table.runs(); run++) {
         double scale = w.scaleTable()[TilePacking.scaleCode(w, row, run)] * table.scales()[run];
-        variance += scale * scale * table.unitsPerRun() / 12;
+        variance += scale * scale * table.levels().unitsPerRun() / 12;
       }
       double factor = TilePacking.factor(w.layout(), w.data(), row);
       assertEquals(expected[row], actual[row], 5 * factor * Math.sqrt(variance), "row " + row);
