@@ -85,6 +85,38 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       float[] sums,
       int sumsOffset);
 
+  /**
+   * The same with a panel of halves: sums[sumsOffset + 64·i + r] += Σ_c 2^-112 · half (c, r) ·
+   * x[xOffset + 8·c + i], each product exact; so halves take part without being converted, and
+   * vectors times {@link HalfPanel#SCALE} give the bits that {@link #multiplyPanel} gives with the
+   * panel widened.
+   *
+   * @param halves element (c, r) at offset + {@link HalfPanel#index}(stride, c, r), all finite
+   * @param stride columns that the panel has room for
+   * @param columns the first ones, those that are multiplied
+   * @param vectors 1 to {@link #groupVectors}
+   * @param x as {@link #group} writes it
+   */
+  void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset);
+
+  /** Whether {@link #multiplyHalves} takes less time than widening first, for a few groups. */
+  boolean prefersHalves();
+
+  /**
+   * panel[64·c + r] = half (c, r) for the first columns of a panel of halves, as in {@link
+   * #multiplyHalves}, but any halves.
+   */
+  void widen(short[] halves, int offset, int stride, int columns, float[] panel);
+
   /** out[outOffset + 64·c + r] = x[xOffset + 64·r + c] for r and c in [0, 64). */
   void transpose(float[] x, int xOffset, float[] out, int outOffset);
 

@@ -183,6 +183,44 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    for (int i = 0; i < vectors; i++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        double sum = sums[sumsOffset + TILE_ROWS * i + r];
+        for (int c = 0; c < columns; c++) {
+          float half = Float.float16ToFloat(halves[offset + HalfPanel.index(stride, c, r)]);
+          sum += half / (double) HalfPanel.SCALE * x[xOffset + c * GROUP_STRIDE + i];
+        }
+        sums[sumsOffset + TILE_ROWS * i + r] = (float) sum;
+      }
+    }
+  }
+
+  @Override
+  public boolean prefersHalves() {
+    return false;
+  }
+
+  @Override
+  public void widen(short[] halves, int offset, int stride, int columns, float[] panel) {
+    for (int c = 0; c < columns; c++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        short half = halves[offset + HalfPanel.index(stride, c, r)];
+        panel[TILE_ROWS * c + r] = Float.float16ToFloat(half);
+      }
+    }
+  }
+
+  @Override
   public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
     for (int r = 0; r < TILE_ROWS; r++) {
       for (int c = 0; c < TILE_ROWS; c++) {

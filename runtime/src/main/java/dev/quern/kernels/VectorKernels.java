@@ -137,6 +137,30 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    HalfVectors.multiply(halves, offset, stride, columns, vectors, x, xOffset, sums, sumsOffset);
+  }
+
+  @Override
+  public boolean prefersHalves() {
+    return true;
+  }
+
+  @Override
+  public void widen(short[] halves, int offset, int stride, int columns, float[] panel) {
+    HalfVectors.widen(halves, offset, stride, columns, panel);
+  }
+
+  @Override
   public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
     dense.get().transpose(x, xOffset, out, outOffset);
   }
