@@ -164,6 +164,20 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   /** x ← exp(x − max), in place; returns their sum. Gives 0 for −∞. */
   float exponentials(float[] x, int offset, int n, float max);
 
+  /**
+   * The largest of x[offset + i·stride .. + 64) for i in [0, runs); −∞ of none.
+   *
+   * @param stride from 64
+   */
+  float maxOfRuns(float[] x, int offset, int stride, int runs);
+
+  /**
+   * x ← scale · exp(x − max) for the same x, in place; returns Σ exp(x − max). Gives 0 for −∞.
+   *
+   * @param scale a power of two
+   */
+  float exponentials(float[] x, int offset, int stride, int runs, float max, float scale);
+
   /** x ← exp(x − max) / Σ exp(x − max), in place; at least one x must be finite. */
   void softmax(float[] x, int offset, int n);
 

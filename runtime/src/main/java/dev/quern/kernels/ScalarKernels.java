@@ -321,6 +321,29 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public float maxOfRuns(float[] x, int offset, int stride, int runs) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int run = 0; run < runs; run++) {
+      max = Math.max(max, max(x, offset + run * stride, TILE_ROWS));
+    }
+    return max;
+  }
+
+  @Override
+  public float exponentials(
+      float[] x, int offset, int stride, int runs, float max, float scale) {
+    double sum = 0;
+    for (int run = 0; run < runs; run++) {
+      for (int i = offset + run * stride; i < offset + run * stride + TILE_ROWS; i++) {
+        double e = Math.exp(x[i] - max);
+        x[i] = (float) e * scale;
+        sum += (float) e;
+      }
+    }
+    return (float) sum;
+  }
+
+  @Override
   public void softmax(float[] x, int offset, int n) {
     float sum = exponentials(x, offset, n, max(x, offset, n));
     scale(1 / sum, x, offset, n);

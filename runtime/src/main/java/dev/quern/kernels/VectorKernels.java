@@ -283,6 +283,35 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public float maxOfRuns(float[] x, int offset, int stride, int runs) {
+    FloatVector m0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+    FloatVector m1 = m0;
+    for (int run = 0; run < runs; run++) {
+      int at = offset + run * stride;
+      for (int i = at; i < at + TileLayout.TILE_ROWS; i += 2 * COUNT) {
+        m0 = m0.max(FloatVector.fromArray(FLOATS, x, i));
+        m1 = m1.max(FloatVector.fromArray(FLOATS, x, i + COUNT));
+      }
+    }
+    return m0.max(m1).reduceLanes(MAX);
+  }
+
+  @Override
+  public float exponentials(
+      float[] x, int offset, int stride, int runs, float max, float scale) {
+    FloatVector sums = FloatVector.zero(FLOATS);
+    for (int run = 0; run < runs; run++) {
+      int at = offset + run * stride;
+      for (int i = at; i < at + TileLayout.TILE_ROWS; i += COUNT) {
+        FloatVector e = Lanes.exp(FloatVector.fromArray(FLOATS, x, i).sub(max));
+        e.mul(scale).intoArray(x, i);
+        sums = sums.add(e);
+      }
+    }
+    return Lanes.sum(sums);
+  }
+
+  @Override
   public void sigmoidGate(float[] gate, int gateOffset, float[] x, int xOffset, int n) {
     int i = 0;
     for (; i <= n - COUNT; i += COUNT) {

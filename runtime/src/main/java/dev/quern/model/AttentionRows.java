@@ -145,9 +145,6 @@ final class AttentionRows {
     for (int row = 0; row < rows; row++) {
       weigh(row, from, tiles, sums);
     }
-    if (stored) {
-      kernels.scale(HalfPanel.SCALE, scores, 0, tiles * rows * TILE);
-    }
     weights.start(rows, to - from);
     for (int column = 0; column < to - from; column += TILE) {
       int n = Math.min(TILE, to - from - column);
@@ -172,22 +169,20 @@ final class AttentionRows {
   private void weigh(int row, int from, int tiles, Sums sums) {
     int firstSeen = first[row] - from;
     int endSeen = end[row] - from;
-    float max = Float.NEGATIVE_INFINITY;
     for (int tile = 0; tile < tiles; tile++) {
       int at = (tile * rows + row) * TILE;
       hide(at, firstSeen - tile * TILE, endSeen - tile * TILE);
-      max = Math.max(max, kernels.max(scores, at, TILE));
     }
+    float max = kernels.maxOfRuns(scores, row * TILE, rows * TILE, tiles);
     if (max > sums.max[row]) {
       rescale(row, (float) Math.exp(sums.max[row] - max), sums);
       sums.max[row] = max;
     }
     boolean seesAny = firstSeen < tiles * TILE && endSeen > 0;
     float relativeTo = seesAny ? sums.max[row] : 0; // which may be −∞ where the row sees nothing
-    for (int tile = 0; tile < tiles; tile++) {
-      int at = (tile * rows + row) * TILE;
-      sums.total[row] += kernels.exponentials(scores, at, TILE, relativeTo);
-    }
+    float scale = stored ? HalfPanel.SCALE : 1;
+    sums.total[row] +=
+        kernels.exponentials(scores, row * TILE, rows * TILE, tiles, relativeTo, scale);
   }
 
   /** Scores of a tile outside [from, to) become −∞. */
