@@ -12,11 +12,12 @@ import java.util.stream.Stream;
  * Keys and values of the positions so far, float16 or float32. Layers may differ in their shapes,
  * and a layer may have neither.
  *
- * <p>Positions lie in tiles of {@link #TILE}, in the order in which attention multiplies them: the
- * keys of a head as [element, position], its values in panels of 64 elements, [panel, position,
- * element]. Memory comes in blocks of 256 positions when the first position of a block is reached,
- * so a long limit costs nothing before it is used and nothing is copied. Not for several threads;
- * reading, and storing of different positions, is.
+ * <p>Memory comes in blocks of 256 positions when the first position of a block is reached, so a
+ * long limit costs nothing before it is used and nothing is copied. In a block, keys and values lie
+ * in the order in which attention multiplies them, those of a head together: keys in tiles of 64
+ * positions, [head, tile, element, position], values in panels of 64 elements, [head, panel,
+ * position, element]. Halves have an order of their own inside of such a matrix, {@link HalfPanel}.
+ * Not for several threads; reading, and storing of different positions, is.
  */
 public final class KvCache {
   /** Positions that are read at once. */
