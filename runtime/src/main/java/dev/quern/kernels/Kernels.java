@@ -97,6 +97,38 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       float[] sums,
       int sumsOffset);
 
+  /**
+   * The same with a panel of halves: sums[sumsOffset + 64·i + r] += Σ_c 2^-112 · half (c, r) ·
+   * x[xOffset + 8·c + i], each product exact; so halves take part without being converted, and
+   * vectors times {@link HalfPanel#SCALE} give the bits that {@link #multiplyPanel} gives with the
+   * panel widened.
+   *
+   * @param halves element (c, r) at offset + {@link HalfPanel#index}(stride, c, r), all finite
+   * @param stride columns that the panel has room for
+   * @param columns the first ones, those that are multiplied
+   * @param vectors 1 to {@link #groupVectors}
+   * @param x as {@link #group} writes it
+   */
+  void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset);
+
+  /** Whether {@link #multiplyHalves} takes less time than widening first, for a few groups. */
+  boolean prefersHalves();
+
+  /**
+   * panel[64·c + r] = half (c, r) for the first columns of a panel of halves, as in {@link
+   * #multiplyHalves}, but any halves.
+   */
+  void widen(short[] halves, int offset, int stride, int columns, float[] panel);
+
   /** out[outOffset + 64·c + r] = x[xOffset + 64·r + c] for r and c in [0, 64). */
   void transpose(float[] x, int xOffset, float[] out, int outOffset);
 
@@ -143,6 +175,20 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
   /** x ← exp(x − max), in place; returns their sum. Gives 0 for −∞. */
   float exponentials(float[] x, int offset, int n, float max);
+
+  /**
+   * The largest of x[offset + i·stride .. + 64) for i in [0, runs); −∞ of none.
+   *
+   * @param stride from 64
+   */
+  float maxOfRuns(float[] x, int offset, int stride, int runs);
+
+  /**
+   * x ← scale · exp(x − max) for the same x, in place; returns Σ exp(x − max). Gives 0 for −∞.
+   *
+   * @param scale a power of two
+   */
+  float exponentials(float[] x, int offset, int stride, int runs, float max, float scale);
 
   /** x ← exp(x − max) / Σ exp(x − max), in place; at least one x must be finite. */
   void softmax(float[] x, int offset, int n);

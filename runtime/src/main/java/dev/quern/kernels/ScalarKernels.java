@@ -203,6 +203,44 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    for (int i = 0; i < vectors; i++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        double sum = sums[sumsOffset + TILE_ROWS * i + r];
+        for (int c = 0; c < columns; c++) {
+          float half = Float.float16ToFloat(halves[offset + HalfPanel.index(stride, c, r)]);
+          sum += half / (double) HalfPanel.SCALE * x[xOffset + c * GROUP_STRIDE + i];
+        }
+        sums[sumsOffset + TILE_ROWS * i + r] = (float) sum;
+      }
+    }
+  }
+
+  @Override
+  public boolean prefersHalves() {
+    return false;
+  }
+
+  @Override
+  public void widen(short[] halves, int offset, int stride, int columns, float[] panel) {
+    for (int c = 0; c < columns; c++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        short half = halves[offset + HalfPanel.index(stride, c, r)];
+        panel[TILE_ROWS * c + r] = Float.float16ToFloat(half);
+      }
+    }
+  }
+
+  @Override
   public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
     for (int r = 0; r < TILE_ROWS; r++) {
       for (int c = 0; c < TILE_ROWS; c++) {
@@ -298,6 +336,29 @@ public final class ScalarKernels implements Kernels {
     for (int i = offset; i < offset + n; i++) {
       x[i] = (float) Math.exp(x[i] - max);
       sum += x[i];
+    }
+    return (float) sum;
+  }
+
+  @Override
+  public float maxOfRuns(float[] x, int offset, int stride, int runs) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int run = 0; run < runs; run++) {
+      max = Math.max(max, max(x, offset + run * stride, TILE_ROWS));
+    }
+    return max;
+  }
+
+  @Override
+  public float exponentials(
+      float[] x, int offset, int stride, int runs, float max, float scale) {
+    double sum = 0;
+    for (int run = 0; run < runs; run++) {
+      for (int i = offset + run * stride; i < offset + run * stride + TILE_ROWS; i++) {
+        double e = Math.exp(x[i] - max);
+        x[i] = (float) e * scale;
+        sum += (float) e;
+      }
     }
     return (float) sum;
   }

@@ -24,6 +24,12 @@ public final class VectorGroups {
    * @param newVectors 0 or more
    */
   public void set(float[] x, int offset, int stride, int newVectors, int newColumns) {
+    start(newVectors, newColumns);
+    setColumns(x, offset, stride, 0, columns);
+  }
+
+  /** Begins with vectors whose columns are to be set by {@link #setColumns}. */
+  public void start(int newVectors, int newColumns) {
     vectors = newVectors;
     columns = newColumns;
     groups = count(vectors, kernels.groupVectors());
@@ -31,11 +37,15 @@ public final class VectorGroups {
     if (values.length < needed) {
       values = new float[needed];
     }
+  }
+
+  /** Columns [column, column + n) of vector t ← x[offset + t·stride .. + n). */
+  public void setColumns(float[] x, int offset, int stride, int column, int n) {
     for (int g = 0; g < groups; g++) {
       int first = first(g, groups, vectors);
       int size = first(g + 1, groups, vectors) - first;
-      int at = g * columns * GROUP_STRIDE;
-      kernels.group(x, offset + first * stride, stride, size, columns, values, at);
+      int at = (g * columns + column) * GROUP_STRIDE;
+      kernels.group(x, offset + first * stride, stride, size, n, values, at);
     }
   }
 
@@ -46,12 +56,35 @@ public final class VectorGroups {
    * @param sums 64 for each vector
    */
   public void addProduct(float[] panel, float[] sums, int sumsOffset) {
+    addProduct(panel, 0, columns, sums, sumsOffset);
+  }
+
+  /**
+   * sums[sumsOffset + 64·t + r] += Σ_c panel[64·c + r] · vector t [column + c], c in [0, n).
+   *
+   * @param panel 64 · n values
+   */
+  public void addProduct(float[] panel, int column, int n, float[] sums, int sumsOffset) {
+    for (int g = 0; g < groups; g++) {
+      int first = first(g, groups, vectors);
+      int size = first(g + 1, groups, vectors) - first;
+      int at = (g * columns + column) * GROUP_STRIDE;
+      int to = sumsOffset + first * TileLayout.TILE_ROWS;
+      kernels.multiplyPanel(panel, n, size, values, at, sums, to);
+    }
+  }
+
+  /**
+   * sums[sumsOffset + 64·t + r] += Σ_c 2^-112 · half (c, r) · vector t [c] for a panel of halves as
+   * {@link Kernels#multiplyHalves} reads it.
+   */
+  public void addProduct(short[] halves, int offset, int stride, float[] sums, int sumsOffset) {
     for (int g = 0; g < groups; g++) {
       int first = first(g, groups, vectors);
       int size = first(g + 1, groups, vectors) - first;
       int at = g * columns * GROUP_STRIDE;
-      kernels.multiplyPanel(
-          panel, columns, size, values, at, sums, sumsOffset + first * TileLayout.TILE_ROWS);
+      int to = sumsOffset + first * TileLayout.TILE_ROWS;
+      kernels.multiplyHalves(halves, offset, stride, columns, size, values, at, sums, to);
     }
   }
 

@@ -153,6 +153,30 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void multiplyHalves(
+      short[] halves,
+      int offset,
+      int stride,
+      int columns,
+      int vectors,
+      float[] x,
+      int xOffset,
+      float[] sums,
+      int sumsOffset) {
+    HalfVectors.multiply(halves, offset, stride, columns, vectors, x, xOffset, sums, sumsOffset);
+  }
+
+  @Override
+  public boolean prefersHalves() {
+    return true;
+  }
+
+  @Override
+  public void widen(short[] halves, int offset, int stride, int columns, float[] panel) {
+    HalfVectors.widen(halves, offset, stride, columns, panel);
+  }
+
+  @Override
   public void transpose(float[] x, int xOffset, float[] out, int outOffset) {
     dense.get().transpose(x, xOffset, out, outOffset);
   }
@@ -272,6 +296,35 @@ public final class VectorKernels implements Kernels {
       sum += x[offset + i];
     }
     return sum;
+  }
+
+  @Override
+  public float maxOfRuns(float[] x, int offset, int stride, int runs) {
+    FloatVector m0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
+    FloatVector m1 = m0;
+    for (int run = 0; run < runs; run++) {
+      int at = offset + run * stride;
+      for (int i = at; i < at + TileLayout.TILE_ROWS; i += 2 * COUNT) {
+        m0 = m0.max(FloatVector.fromArray(FLOATS, x, i));
+        m1 = m1.max(FloatVector.fromArray(FLOATS, x, i + COUNT));
+      }
+    }
+    return m0.max(m1).reduceLanes(MAX);
+  }
+
+  @Override
+  public float exponentials(
+      float[] x, int offset, int stride, int runs, float max, float scale) {
+    FloatVector sums = FloatVector.zero(FLOATS);
+    for (int run = 0; run < runs; run++) {
+      int at = offset + run * stride;
+      for (int i = at; i < at + TileLayout.TILE_ROWS; i += COUNT) {
+        FloatVector e = Lanes.exp(FloatVector.fromArray(FLOATS, x, i).sub(max));
+        e.mul(scale).intoArray(x, i);
+        sums = sums.add(e);
+      }
+    }
+    return Lanes.sum(sums);
   }
 
   @Override

@@ -1,17 +1,44 @@
 package dev.quern.kv;
 
+import dev.quern.kernels.HalfPanel;
+import dev.quern.kernels.Kernels;
+import dev.quern.kernels.VectorGroups;
 import java.util.Arrays;
 
-/** Elements of one kind in one layer, in blocks that come when they are needed. */
+/**
+ * Elements of one kind in one layer, in blocks that come when they are needed. A block holds
+ * panels: matrices of 64 rows, each column by column in an order of the kind's own; and runs of
+ * elements one after the other.
+ */
 sealed interface Blocks permits Blocks.Half, Blocks.Single {
 
   void allocate(int block, int elements);
 
-  /** Stores n values at elements at, at + stride, ... of a block. */
-  void put(int block, int at, int stride, float[] from, int fromAt, int n);
+  /**
+   * Stores a row of a panel.
+   *
+   * @param at where the panel begins
+   * @param columns of the panel, as many as there are values
+   */
+  void putRow(int block, int at, int columns, int row, float[] from, int fromAt);
 
-  /** Reads elements [at, at + n) of a block. */
-  void load(int block, int at, int n, float[] out, int outAt);
+  /** Stores 64 values as a column of a panel that has room for some. */
+  void putColumn(int block, int at, int columns, int column, float[] from, int fromAt);
+
+  /** Stores n values as a run. */
+  void putRun(int block, int at, float[] from, int fromAt, int n);
+
+  /**
+   * Reads columns from first on of a panel, column by column.
+   *
+   * @param columns that the panel has room for
+   * @param count of columns to read
+   */
+  void loadPanel(
+      Kernels kernels, int block, int at, int columns, int first, int count, float[] out);
+
+  /** Reads a run of n values. */
+  void loadRun(int block, int at, int n, float[] out, int outAt);
 
   void clear();
 
@@ -23,38 +50,82 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
   }
 
   /** Rounded to half precision, ties to even; what is larger becomes infinite. */
-  record Half(short[][] blocks) implements Blocks {
+  final class Half implements Blocks {
+    private static final int EXPONENT = 0x7C00;
+
+    private final short[][] blocks;
+    private boolean finite = true;
+
+    Half(short[][] blocks) {
+      this.blocks = blocks;
+    }
+
+    /** Whether everything that was stored is, so that panels can be multiplied as they are. */
+    boolean finite() {
+      return finite;
+    }
+
+    private short half(float value) {
+      short half = Float.floatToFloat16(value);
+      if ((half & EXPONENT) == EXPONENT) {
+        finite = false;
+      }
+      return half;
+    }
+
     @Override
     public void allocate(int block, int elements) {
       blocks[block] = new short[elements];
     }
 
     @Override
-    public void put(int block, int at, int stride, float[] from, int fromAt, int n) {
+    public void putRow(int block, int at, int columns, int row, float[] from, int fromAt) {
       short[] to = blocks[block];
-      for (int i = 0; i < n; i++) {
-        to[at + i * stride] = Float.floatToFloat16(from[fromAt + i]);
+      for (int c = 0; c < columns; c++) {
+        to[at + HalfPanel.index(columns, c, row)] = half(from[fromAt + c]);
       }
     }
 
     @Override
-    public void load(int block, int at, int n, float[] out, int outAt) {
-      widen(blocks[block], at, n, out, outAt);
+    public void putColumn(int block, int at, int columns, int column, float[] from, int fromAt) {
+      short[] to = blocks[block];
+      for (int r = 0; r < KvCache.PANEL; r++) {
+        to[at + HalfPanel.index(columns, column, r)] = half(from[fromAt + r]);
+      }
     }
 
-    /**
-     * The loop alone: C2 makes the conversion instruction of it, at 0.06 ns per value of a long
-     * run; the same by integer operations in lanes took 0.09 (Zen 4).
-     */
-    private static void widen(short[] from, int at, int n, float[] out, int outAt) {
+    @Override
+    public void putRun(int block, int at, float[] from, int fromAt, int n) {
+      short[] to = blocks[block];
+      for (int i = 0; i < n; i++) {
+        to[at + i] = half(from[fromAt + i]);
+      }
+    }
+
+    @Override
+    public void loadPanel(
+        Kernels kernels, int block, int at, int columns, int first, int count, float[] out) {
+      kernels.widen(blocks[block], at + HalfPanel.index(columns, first, 0), columns, count, out);
+    }
+
+    @Override
+    public void loadRun(int block, int at, int n, float[] out, int outAt) {
+      short[] from = blocks[block];
       for (int i = 0; i < n; i++) {
         out[outAt + i] = Float.float16ToFloat(from[at + i]);
       }
     }
 
+    /** Adds the product of a panel and vectors, see {@link VectorGroups#addProduct}. */
+    void addProduct(
+        int block, int at, int columns, int first, VectorGroups x, float[] sums, int sumsAt) {
+      x.addProduct(blocks[block], at + HalfPanel.index(columns, first, 0), columns, sums, sumsAt);
+    }
+
     @Override
     public void clear() {
       Arrays.fill(blocks, null);
+      finite = true;
     }
   }
 
@@ -66,15 +137,31 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
     }
 
     @Override
-    public void put(int block, int at, int stride, float[] from, int fromAt, int n) {
+    public void putRow(int block, int at, int columns, int row, float[] from, int fromAt) {
       float[] to = blocks[block];
-      for (int i = 0; i < n; i++) {
-        to[at + i * stride] = from[fromAt + i];
+      for (int c = 0; c < columns; c++) {
+        to[at + c * KvCache.TILE + row] = from[fromAt + c];
       }
     }
 
     @Override
-    public void load(int block, int at, int n, float[] out, int outAt) {
+    public void putColumn(int block, int at, int columns, int column, float[] from, int fromAt) {
+      putRun(block, at + column * KvCache.PANEL, from, fromAt, KvCache.PANEL);
+    }
+
+    @Override
+    public void putRun(int block, int at, float[] from, int fromAt, int n) {
+      System.arraycopy(from, fromAt, blocks[block], at, n);
+    }
+
+    @Override
+    public void loadPanel(
+        Kernels kernels, int block, int at, int columns, int first, int count, float[] out) {
+      loadRun(block, at + first * KvCache.PANEL, count * KvCache.PANEL, out, 0);
+    }
+
+    @Override
+    public void loadRun(int block, int at, int n, float[] out, int outAt) {
       System.arraycopy(blocks[block], at, out, outAt, n);
     }
 

@@ -1,5 +1,6 @@
 package dev.quern.model;
 
+import dev.quern.kernels.HalfPanel;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.VectorGroups;
 import dev.quern.kv.KvCache;
@@ -8,19 +9,30 @@ import java.util.Arrays;
 /**
  * Online softmax (arXiv 1805.02867) for some rows that read the same keys and values: a row is a
  * head of a token. Keys come in tiles of 64 positions, read once for all rows; of the scores only
- * those of a tile exist at a time. Keeps scratch space: one per thread.
+ * those of a step exist at a time: a block of the cache, whose keys and then values are read from
+ * one end to the other. Keeps scratch space: one per thread.
  *
  * <p>What a row gives does not depend on the rows beside it.
  */
 final class AttentionRows {
   private static final int TILE = KvCache.TILE;
 
+  /**
+   * Up to so many rows, keys and values are multiplied as they are stored. More rows repay widening
+   * them first, whatever operations on integers cost beside multiplications (AVX-512, 128 rows: no
+   * difference measured).
+   */
+  private static final int MAX_STORED_ROWS = 16;
+
+  /** Σ q² below this, no element of a query overflows when scaled by {@link HalfPanel#SCALE}. */
+  private static final float MAX_SQUARES = 0x1p31f;
+
   private final Kernels kernels;
   private final KvCache cache;
   private final VectorGroups queries;
   private final VectorGroups weights;
   private float[] scaled = {};
-  private float[] scores = {}; // [row, position of the tile], then weights
+  private float[] scores = {}; // [tile of the step, row, position], then weights
   private float[] keys = {}; // [element, position]
   private final float[] transposed = new float[TILE * TILE];
   private final float[] values = new float[TILE * KvCache.PANEL];
@@ -30,6 +42,8 @@ final class AttentionRows {
   private int layer;
   private int kvHead;
   private int rows;
+  private int stepPositions;
+  private boolean stored; // keys and values are multiplied as they are
   private int[] first = {}; // position that a row sees
   private int[] end = {};
 
@@ -76,7 +90,8 @@ final class AttentionRows {
     kvHead = newKvHead;
     rows = newRows;
     scaled = Rows.grown(scaled, rows, shape.keyDim());
-    scores = Rows.grown(scores, rows, TILE);
+    stepPositions = shape.valuesInKeys() ? TILE : KvCache.BLOCK; // values come of the tile's keys
+    scores = Rows.grown(scores, rows, stepPositions);
     keys = Rows.grown(keys, shape.keyDim(), TILE);
     if (first.length < rows) {
       first = new int[rows];
@@ -99,47 +114,100 @@ final class AttentionRows {
   void group() {
     int n = shape.keyDim();
     kernels.scale(shape.scale(), scaled, 0, rows * n);
+    stored =
+        rows <= MAX_STORED_ROWS
+            && kernels.prefersHalves()
+            && cache.multipliable(layer)
+            && !shape.valuesInKeys()
+            && kernels.dot(scaled, 0, scaled, 0, rows * n) < MAX_SQUARES;
+    if (stored) {
+      kernels.scale(HalfPanel.SCALE, scaled, 0, rows * n);
+    }
     queries.set(scaled, 0, n, rows, n);
   }
 
   /** Adds what positions [from, to) give, from a multiple of 64. */
   void add(int from, int to, Sums sums) {
-    for (int tile = from; tile < to; tile += TILE) {
-      addTile(tile, Math.min(TILE, to - tile), sums);
+    int at = from;
+    while (at < to) {
+      int next = Math.min((at / stepPositions + 1) * stepPositions, to);
+      addStep(at, next, sums);
+      at = next;
     }
   }
 
-  private void addTile(int tile, int count, Sums sums) {
-    cache.loadKeys(layer, kvHead, tile, keys);
-    Arrays.fill(scores, 0, rows * TILE, 0);
-    queries.addProduct(keys, scores, 0);
+  /** Adds what positions [from, to) of a step give. */
+  private void addStep(int from, int to, Sums sums) {
+    int tiles = KvCache.tiles(from, to - from);
+    Arrays.fill(scores, 0, tiles * rows * TILE, 0);
+    for (int tile = 0; tile < tiles; tile++) {
+      score(from + tile * TILE, tile * rows * TILE);
+    }
     for (int row = 0; row < rows; row++) {
-      weigh(row, tile, sums);
+      weigh(row, from, tiles, sums);
     }
-    weights.set(scores, 0, TILE, rows, count);
+    weights.start(rows, to - from);
+    for (int column = 0; column < to - from; column += TILE) {
+      int n = Math.min(TILE, to - from - column);
+      weights.setColumns(scores, column * rows, TILE, column, n);
+    }
     for (int panel = 0; panel < panels(shape); panel++) {
-      loadValues(tile, count, panel);
-      weights.addProduct(values, sums.values, panel * rows * KvCache.PANEL);
+      addValues(from, to, panel, sums);
     }
   }
 
-  /** Makes weights of a row's scores, relative to the greatest so far. */
-  private void weigh(int row, int tile, Sums sums) {
-    int at = row * TILE;
-    int from = Math.clamp(first[row] - tile, 0, TILE);
-    int to = Math.clamp(end[row] - tile, 0, TILE);
-    if (from >= to) {
-      Arrays.fill(scores, at, at + TILE, 0);
+  /** Scores of the positions of a tile. */
+  private void score(int tile, int at) {
+    if (stored) {
+      cache.addKeyProduct(layer, kvHead, tile, queries, scores, at);
       return;
     }
-    Arrays.fill(scores, at, at + from, Float.NEGATIVE_INFINITY);
-    Arrays.fill(scores, at + to, at + TILE, Float.NEGATIVE_INFINITY);
-    float max = kernels.max(scores, at, TILE);
+    cache.loadKeys(kernels, layer, kvHead, tile, keys);
+    queries.addProduct(keys, scores, at);
+  }
+
+  /** Makes weights of a row's scores in some tiles, relative to the greatest so far. */
+  private void weigh(int row, int from, int tiles, Sums sums) {
+    int firstSeen = first[row] - from;
+    int endSeen = end[row] - from;
+    for (int tile = 0; tile < tiles; tile++) {
+      int at = (tile * rows + row) * TILE;
+      hide(at, firstSeen - tile * TILE, endSeen - tile * TILE);
+    }
+    float max = kernels.maxOfRuns(scores, row * TILE, rows * TILE, tiles);
     if (max > sums.max[row]) {
       rescale(row, (float) Math.exp(sums.max[row] - max), sums);
       sums.max[row] = max;
     }
-    sums.total[row] += kernels.exponentials(scores, at, TILE, sums.max[row]);
+    boolean seesAny = firstSeen < tiles * TILE && endSeen > 0;
+    float relativeTo = seesAny ? sums.max[row] : 0; // which may be −∞ where the row sees nothing
+    float scale = stored ? HalfPanel.SCALE : 1;
+    sums.total[row] +=
+        kernels.exponentials(scores, row * TILE, rows * TILE, tiles, relativeTo, scale);
+  }
+
+  /** Scores of a tile outside [from, to) become −∞. */
+  private void hide(int at, int from, int to) {
+    if (from > 0) {
+      Arrays.fill(scores, at, at + Math.min(from, TILE), Float.NEGATIVE_INFINITY);
+    }
+    if (to < TILE) {
+      Arrays.fill(scores, at + Math.max(to, 0), at + TILE, Float.NEGATIVE_INFINITY);
+    }
+  }
+
+  private void addValues(int from, int to, int panel, Sums sums) {
+    int at = panel * rows * KvCache.PANEL;
+    if (stored) {
+      int element = panel * KvCache.PANEL;
+      cache.addValueProduct(layer, kvHead, from, element, weights, sums.values, at);
+      return;
+    }
+    for (int tile = from; tile < to; tile += TILE) {
+      int count = Math.min(TILE, to - tile);
+      loadValues(tile, count, panel);
+      weights.addProduct(values, tile - from, count, sums.values, at);
+    }
   }
 
   private void rescale(int row, float by, Sums sums) {
@@ -152,7 +220,7 @@ final class AttentionRows {
   private void loadValues(int tile, int count, int panel) {
     int element = panel * KvCache.PANEL;
     if (!shape.valuesInKeys()) {
-      cache.loadValues(layer, kvHead, tile, count, element, values);
+      cache.loadValues(kernels, layer, kvHead, tile, count, element, values);
       return;
     }
     int n = Math.min(KvCache.PANEL, shape.valueDim() - element);

@@ -26,6 +26,7 @@ class InliningTest {
             PanelLoops.class, List.of("levels"),
             PanelVectors.class, List.of("multiply4"),
             LargePanelGroups.class, List.of("multiply5", "multiply6", "multiply7", "multiply8"),
+            LargeHalfGroups.class, List.of("multiply6", "multiply8"),
             DeltaVectors.class, List.of("readColumns", "writeColumns"));
     for (Map.Entry<Class<?>, List<String>> entry : heavy.entrySet()) {
       for (String name : entry.getValue()) {

@@ -205,6 +205,29 @@ class KernelsTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 4})
+  void maximumAndExponentialsOfRunsEqualScalar(int runs) {
+    int stride = 70;
+    float[] expected = gaussian(BEFORE + 4 * stride);
+    expected[BEFORE + 1] = Float.NEGATIVE_INFINITY; // what is masked
+    float[] untouched = expected.clone();
+    float[] actual = expected.clone();
+    float max = scalar.maxOfRuns(expected, BEFORE, stride, runs);
+    assertEquals(max, vector.maxOfRuns(actual, BEFORE, stride, runs));
+    float sum = scalar.exponentials(expected, BEFORE, stride, runs, max, 4);
+    float vectorSum = vector.exponentials(actual, BEFORE, stride, runs, max, 4);
+    assertEquals(sum, vectorSum, 0x1p-22f * sum);
+    assertArrayEquals(expected, actual, 0x1p-20f); // 2 ulp of 4
+    for (int i = 0; i < actual.length; i++) {
+      int inRun = i - BEFORE < runs * stride ? Math.floorMod(i - BEFORE, stride) : stride;
+      if (i < BEFORE || inRun >= 64) {
+        assertEquals(untouched[i], actual[i], "written outside");
+      }
+    }
+    assertEquals(runs == 0 ? untouched[BEFORE + 1] : 0, actual[BEFORE + 1]);
+  }
+
   @Test
   void rmsNormInPlaceEqualsOutOfPlace() {
     float[] x = gaussian(37);

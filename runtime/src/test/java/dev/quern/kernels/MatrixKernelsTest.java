@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -145,6 +146,70 @@ class MatrixKernelsTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1", "2, 40", "3, 100", "4, 33", "5, 16", "6, 33", "7, 100", "8, 256"})
+  void multiplyHalvesEqualsScalar(int most, int columns) {
+    int vectors = Math.min(most, vector.groupVectors());
+    SplittableRandom random = new SplittableRandom(SEED);
+    short[] halves = new short[3 + 64 * (columns + 2)];
+    for (int i = 0; i < halves.length; i++) {
+      halves[i] = Float.floatToFloat16((float) random.nextGaussian());
+    }
+    float[] x = TestMatrices.gaussian(random, 2 + 8 * columns);
+    scalar.scale(HalfPanel.SCALE, x, 0, x.length);
+    float[] expected = TestMatrices.gaussian(random, 5 + 64 * vectors + 3);
+    float[] actual = expected.clone();
+    scalar.multiplyHalves(halves, 3, columns + 2, columns, vectors, x, 2, expected, 5);
+    vector.multiplyHalves(halves, 3, columns + 2, columns, vectors, x, 2, actual, 5);
+    assertArrayEquals(expected, actual, (float) (SUM_TOLERANCE * (columns + 4)));
+    for (int i = 0; i < expected.length; i++) {
+      if (i < 5 || i >= 5 + 64 * vectors) {
+        assertEquals(expected[i], actual[i], "written outside of sums");
+      }
+    }
+  }
+
+  /** Subnormal floats too: a product with a scaled vector is exact, as is that of the half. */
+  @Test
+  void everyFiniteHalfIsMultipliedExactly() {
+    short[] halves = new short[64];
+    float[] one = {HalfPanel.SCALE, 0, 0, 0, 0, 0, 0, 0};
+    for (int first = 0; first < 1 << 16; first += 64) {
+      for (int r = 0; r < 64; r++) {
+        halves[HalfPanel.index(1, 0, r)] = (short) (first + r);
+      }
+      float[] product = new float[64];
+      vector.multiplyHalves(halves, 0, 1, 1, 1, one, 0, product, 0);
+      for (int r = 0; r < 64 && Float.isFinite(half(first)); r++) {
+        assertEquals(half(first + r) + 0f, product[r]);
+      }
+    }
+  }
+
+  /** Every half there is. */
+  @Test
+  void widenedHalvesAreWhatTheDefinitionMakesOfThem() {
+    int columns = 1 << 10;
+    short[] halves = new short[64 * columns];
+    for (int c = 0; c < columns; c++) {
+      for (int r = 0; r < 64; r++) {
+        halves[HalfPanel.index(columns, c, r)] = (short) (64 * c + r);
+      }
+    }
+    for (Kernels kernels : List.of(scalar, vector)) {
+      float[] panel = new float[64 * columns + 1];
+      kernels.widen(halves, 0, columns, columns, panel);
+      for (int i = 0; i < 64 * columns; i++) {
+        assertEquals(Float.floatToIntBits(half(i)), Float.floatToIntBits(panel[i]), "half " + i);
+      }
+      assertEquals(0, panel[64 * columns]);
+    }
+  }
+
+  private static float half(int bits) {
+    return Float.float16ToFloat((short) bits);
+  }
+
   @Test
   void groupsOfNoOrTooManyVectorsAreRefused() {
     float[] some = new float[64 * 64];
@@ -152,6 +217,9 @@ class MatrixKernelsTest {
       assertThrows(
           IllegalArgumentException.class,
           () -> vector.multiplyPanel(some, 1, vectors, some, 0, some, 0));
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> vector.multiplyHalves(new short[64], 0, 1, 1, vectors, some, 0, some, 0));
     }
   }
 

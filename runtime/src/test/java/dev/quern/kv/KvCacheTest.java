@@ -2,18 +2,26 @@ package dev.quern.kv;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.quern.kernels.HalfPanel;
+import dev.quern.kernels.Kernels;
+import dev.quern.kernels.ScalarKernels;
+import dev.quern.kernels.VectorGroups;
+import dev.quern.kernels.VectorKernels;
 import dev.quern.kv.KvCache.Shape;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("vector-width") // the build runs it at 128 and 256 bits too
 class KvCacheTest {
+  private static final Kernels KERNELS = new VectorKernels();
   private static final List<Shape> LAYERS =
       List.of(new Shape(2, 2, 70), Shape.NONE, new Shape(1, 3, 0));
 
@@ -60,41 +68,20 @@ class KvCacheTest {
       float[] values = new float[KvCache.TILE * KvCache.PANEL];
       for (int i = 0; i < count; i++) {
         for (int head = 0; head < 2; head++) {
-          cache.loadKeys(0, head, first, keys);
+          cache.loadKeys(KERNELS, 0, head, first, keys);
           assertEquals(first + i + 600 * head, keys[i]);
           assertEquals(first + i + 600 * head + 300, keys[64 + i]);
-          cache.loadValues(0, head, first, count, 0, values);
+          cache.loadValues(KERNELS, 0, head, first, count, 0, values);
           assertEquals(first + i + 10 * (70 * head + 63), values[64 * i + 63]);
-          cache.loadValues(0, head, first, count, 64, values);
+          cache.loadValues(KERNELS, 0, head, first, count, 64, values);
           assertEquals(first + i + 10 * (70 * head + 69), values[64 * i + 5]);
           assertEquals(0, values[64 * i + 6]);
         }
-        cache.loadKeys(2, 0, first, keys);
+        cache.loadKeys(KERNELS, 2, 0, first, keys);
         assertEquals(first + i + 1, keys[64 + i]);
         assertEquals(7, keys[128 + i]);
       }
     }
-  }
-
-  /** Every half there is, in runs whose ends fill no vector. */
-  @ParameterizedTest
-  @ValueSource(ints = {1, 3, 64, 100, 8192})
-  void loadedHalvesAreWhatTheDefinitionMakesOfThem(int run) {
-    short[] all = new short[1 << 16];
-    for (int i = 0; i < all.length; i++) {
-      all[i] = (short) i;
-    }
-    Blocks halves = new Blocks.Half(new short[][] {all});
-    float[] actual = new float[run + 2];
-    for (int at = 0; at + run <= all.length; at += run) {
-      halves.load(0, at, run, actual, 1);
-      for (int i = 0; i < run; i++) {
-        int expected = Float.floatToRawIntBits(Float.float16ToFloat(all[at + i]));
-        assertEquals(expected, Float.floatToRawIntBits(actual[1 + i]), "half " + (at + i));
-      }
-    }
-    assertEquals(0, actual[0]);
-    assertEquals(0, actual[run + 1]);
   }
 
   @Test
@@ -102,11 +89,86 @@ class KvCacheTest {
     float[] values = {1 + 0x1p-11f, 1 + 0x3p-11f, 65504, 70000, -0x1p-25f, 0x1p-24f};
     Blocks halves = Blocks.create(KvType.F16, 1);
     halves.allocate(0, values.length);
-    halves.put(0, 0, 1, values, 0, values.length);
+    halves.putRun(0, 0, values, 0, values.length);
     float[] actual = new float[values.length];
-    halves.load(0, 0, values.length, actual, 0);
+    halves.loadRun(0, 0, values.length, actual, 0);
     float[] expected = {1, 1 + 0x1p-9f, 65504, Float.POSITIVE_INFINITY, -0f, 0x1p-24f};
     assertArrayEquals(expected, actual);
+  }
+
+  /** The same bits, whether halves are widened first or multiplied as they are. */
+  @Test
+  void productsOfStoredHalvesEqualThoseOfWidenedOnes() {
+    int positions = 300;
+    int key = 40;
+    int vectors = 11;
+    KvCache cache = new KvCache(KvType.F16, List.of(new Shape(2, key, 128)), positions);
+    cache.ensure(positions);
+    SplittableRandom random = new SplittableRandom(4);
+    for (int p = 0; p < positions; p++) {
+      cache.putKey(0, p, gaussian(random, 2 * key), 0);
+      cache.putValue(0, p, gaussian(random, 2 * 128), 0);
+    }
+    assertTrue(cache.multipliable(0));
+    for (Kernels kernels : List.of(KERNELS, new ScalarKernels())) {
+      float[] x = gaussian(random, vectors * KvCache.BLOCK);
+      float[] scaled = x.clone();
+      kernels.scale(HalfPanel.SCALE, scaled, 0, scaled.length);
+      VectorGroups plain = new VectorGroups(kernels);
+      VectorGroups large = new VectorGroups(kernels);
+      float[] panel = new float[KvCache.TILE * 64];
+      float[] expected = gaussian(random, vectors * 64);
+      float[] actual = expected.clone();
+      plain.set(x, 0, key, vectors, key);
+      large.set(scaled, 0, key, vectors, key);
+      cache.loadKeys(kernels, 0, 1, 64, panel);
+      plain.addProduct(panel, expected, 0);
+      cache.addKeyProduct(0, 1, 64, large, actual, 0);
+      assertArrayEquals(expected, actual);
+      for (int first : new int[] {0, 128, 256}) { // of a whole block, a part, and a few positions
+        int end = Math.min(positions, KvCache.BLOCK * (first / KvCache.BLOCK + 1));
+        plain.set(x, 0, end - first, vectors, end - first);
+        large.set(scaled, 0, end - first, vectors, end - first);
+        for (int tile = first; tile < end; tile += KvCache.TILE) {
+          int count = Math.min(KvCache.TILE, end - tile);
+          cache.loadValues(kernels, 0, 1, tile, count, 64, panel);
+          plain.addProduct(panel, tile - first, count, expected, 0);
+        }
+        cache.addValueProduct(0, 1, first, 64, large, actual, 0);
+        if (kernels == KERNELS) {
+          assertArrayEquals(expected, actual);
+        } else { // sums in double are rounded after each product, here of tiles, there of all
+          assertArrayEquals(expected, actual, 1e-4f);
+        }
+      }
+    }
+  }
+
+  private static float[] gaussian(SplittableRandom random, int n) {
+    float[] values = new float[n];
+    for (int i = 0; i < n; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  @Test
+  void onlyFiniteHalvesInWholePanelsAreMultipliable() {
+    List<Shape> shapes = List.of(new Shape(1, 2, 64), new Shape(1, 2, 70));
+    KvCache cache = new KvCache(KvType.F16, shapes, 1);
+    cache.ensure(1);
+    assertTrue(cache.multipliable(0));
+    assertFalse(cache.multipliable(1));
+    cache.putKey(0, 0, new float[] {1, 65504}, 0);
+    assertTrue(cache.multipliable(0));
+    for (float value : new float[] {65520, Float.NEGATIVE_INFINITY, Float.NaN}) {
+      cache.clear();
+      cache.ensure(1);
+      assertTrue(cache.multipliable(0));
+      cache.putKey(0, 0, new float[] {1, value}, 0);
+      assertFalse(cache.multipliable(0));
+    }
+    assertFalse(new KvCache(KvType.F32, shapes, 1).multipliable(0));
   }
 
   @Test
@@ -135,7 +197,7 @@ class KvCacheTest {
     cache.ensure(3);
     cache.putKey(2, 2, new float[] {1, 2, 3}, 0);
     float[] keys = new float[3 * KvCache.TILE];
-    cache.loadKeys(2, 0, 0, keys);
+    cache.loadKeys(KERNELS, 2, 0, 0, keys);
     float[] expected = new float[keys.length];
     expected[2] = 1;
     expected[64 + 2] = 2;
