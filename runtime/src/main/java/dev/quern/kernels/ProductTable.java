@@ -51,6 +51,7 @@ public final class ProductTable {
   private static final int MAX_UNIT_ENTRIES = PAIR_ENTRIES;
 
   private int bits;
+  private int cols;
   private int runs;
   private byte[] unaligned = {};
   private MemorySegment entries = MemorySegment.NULL;
@@ -58,10 +59,15 @@ public final class ProductTable {
   private float[] x = {};
   private float[] codebook = {};
 
-  /** Level of a unit's first and second column, by entry; the second is 0 where there is none. */
+  /**
+   * Level of a unit's first and second column, by entry, of as many units as have 64 entries; the
+   * second is 0 where there is none.
+   */
   private final float[] first = new float[MAX_UNIT_ENTRIES];
 
   private final float[] second = new float[MAX_UNIT_ENTRIES];
+  private final float[] reorderedFirst = new float[MAX_UNIT_ENTRIES];
+  private final float[] reorderedSecond = new float[MAX_UNIT_ENTRIES];
   private float maxLevel;
 
   /** Whether a matrix can be multiplied with a table: 2 to 4 bits with U4 scales. */
@@ -70,17 +76,15 @@ public final class ProductTable {
     return layout.scales() == TileLayout.Scales.U4 && layout.bits() >= 2;
   }
 
-  /** Begins a table: takes what does not need a kernel. Columns beyond cols are 0. */
-  void start(Matrix.Packed w, float[] values, int at) {
+  /** Begins a table of a vector that w is multiplied with. */
+  void start(Matrix.Packed w) {
     TileLayout layout = w.layout();
-    int cols = layout.cols();
+    cols = layout.cols();
     int padded = layout.paddedCols();
     if (x.length < padded) {
       x = new float[padded];
       scales = new float[padded / RUN_COLS];
     }
-    System.arraycopy(values, at, x, 0, cols);
-    Arrays.fill(x, cols, padded, 0);
     runs = padded / RUN_COLS;
     if (bits != layout.bits() || !Arrays.equals(codebook, w.codebook())) {
       bits = layout.bits();
@@ -93,16 +97,27 @@ public final class ProductTable {
     }
   }
 
+  /** Takes the columns of some runs from values[at .. at + cols); beyond cols they are 0. */
+  void load(float[] values, int at, int firstRun, int endRun) {
+    int from = Math.min(cols, firstRun * RUN_COLS);
+    int end = Math.min(cols, endRun * RUN_COLS);
+    System.arraycopy(values, at + from, x, from, end - from);
+    Arrays.fill(x, end, Math.max(end, endRun * RUN_COLS), 0);
+  }
+
   private void setLevels(float[] levels) {
     codebook = levels;
     maxLevel = 0;
     for (float level : levels) {
       maxLevel = Math.max(maxLevel, Math.abs(level));
     }
-    for (int i = 0; i < unitEntries(); i++) {
-      first[i] = levels[i & levels.length - 1];
-      second[i] = unitCols() == 1 ? 0 : levels[i >> bits];
+    for (int i = 0; i < MAX_UNIT_ENTRIES; i++) {
+      int entry = i % unitEntries();
+      first[i] = levels[entry & levels.length - 1];
+      second[i] = unitCols() == 1 ? 0 : levels[entry >> bits];
     }
+    LevelLoops.reorder(first, reorderedFirst);
+    LevelLoops.reorder(second, reorderedSecond);
   }
 
   /** Whether two matrices that read the same vector can share its table. */
@@ -143,16 +158,18 @@ public final class ProductTable {
   }
 
   /**
-   * The same in an array: where they are written, since vectors stored in a segment take twice as
-   * long, and looked up by vectors narrower than 64 bytes, of which few cross a line.
+   * The same in an array, for vectors narrower than 64 bytes: few of them cross a line. Not written
+   * where they are wider.
    */
   byte[] unaligned() {
     return unaligned;
   }
 
-  /** Copies what was written to {@link #entries}. */
-  void align() {
-    MemorySegment.copy(unaligned, 0, entries, ValueLayout.JAVA_BYTE, 0, runs * runEntries());
+  /** Copies the entries of runs [firstRun, endRun) from an array to {@link #entries}. */
+  void align(byte[] from, int at, int firstRun, int endRun) {
+    int bytes = (endRun - firstRun) * runEntries();
+    long to = (long) firstRun * runEntries();
+    MemorySegment.copy(from, at, entries, ValueLayout.JAVA_BYTE, to, bytes);
   }
 
   /** One per run. */
@@ -171,6 +188,15 @@ public final class ProductTable {
 
   float[] second() {
     return second;
+  }
+
+  /** {@link #first} as {@link LevelLoops} reads it. */
+  float[] reorderedFirst() {
+    return reorderedFirst;
+  }
+
+  float[] reorderedSecond() {
+    return reorderedSecond;
   }
 
   float maxLevel() {

@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.Lanes.COUNT;
 import static dev.quern.kernels.TileLayout.BAND_TILES;
 import static dev.quern.kernels.TileLayout.RUN_COLS;
 import static dev.quern.kernels.TileLayout.STRIP_COLS;
@@ -14,11 +15,33 @@ import java.util.Arrays;
 final class TableVectors {
   private static final int STRIP_RUNS = STRIP_COLS / RUN_COLS;
 
+  /**
+   * On their way to a table, few enough for L1: vectors stored in a segment take twice as long, and
+   * an array as long as the table would take twice the cache lines from memory.
+   */
+  private final byte[] entries = new byte[4 << 10];
+
   private final short[] sums = new short[STRIP_RUNS * TableLoops.RUN_SHORTS];
   private final short[] fields = new short[TILE_ROWS * 2];
   private final float[][] rowSums = new float[BAND_TILES][TILE_ROWS];
   private final float[] factors = new float[TILE_ROWS];
   private final Halves halves = new Halves();
+
+  /** As {@link Kernels#multiplyLevels}, of runs whose part of x is loaded. */
+  void fill(ProductTable table, int firstRun, int endRun) {
+    if (COUNT < 16) { // entries are looked up in the array
+      int at = firstRun * table.runEntries();
+      LevelLoops.fill(table, firstRun, endRun, table.unaligned(), at);
+      table.align(table.unaligned(), at, firstRun, endRun);
+      return;
+    }
+    int runs = entries.length / table.runEntries();
+    for (int run = firstRun; run < endRun; run += runs) {
+      int end = Math.min(run + runs, endRun);
+      LevelLoops.fill(table, run, end, entries, 0);
+      table.align(entries, 0, run, end);
+    }
+  }
 
   /** As {@link Kernels#gemv}. */
   void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
