@@ -123,6 +123,22 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    */
   float dot(float[] a, int aOffset, float[] b, int bOffset, int n);
 
+  /**
+   * y[yStride·i + c] = Σ_j weights[count·i + j] x[xOffset + xStride·j + c], added in the order of
+   * j, for i and j in [0, count), c in [0, n).
+   *
+   * @param y another array than x
+   */
+  void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n);
+
   /** y ← y + scale · x. */
   void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n);
 

@@ -229,6 +229,41 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n) {
+    combine(weights, count, x, xOffset, xStride, y, yStride, 0, n);
+  }
+
+  /** Elements [first, n) of each row of y. */
+  static void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int first,
+      int n) {
+    for (int i = 0; i < count; i++) {
+      for (int c = first; c < n; c++) {
+        float sum = 0;
+        for (int j = 0; j < count; j++) {
+          sum = Math.fma(weights[count * i + j], x[xOffset + xStride * j + c], sum);
+        }
+        y[yStride * i + c] = sum;
+      }
+    }
+  }
+
+  @Override
   public void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n) {
     for (int i = 0; i < n; i++) {
       y[yOffset + i] = Math.fma(scale, x[xOffset + i], y[yOffset + i]);

@@ -180,6 +180,30 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
+  public void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n) {
+    int c = 0;
+    for (; c <= n - COUNT; c += COUNT) {
+      for (int i = 0; i < count; i++) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int j = 0; j < count; j++) {
+          FloatVector weight = FloatVector.broadcast(FLOATS, weights[count * i + j]);
+          sum = FloatVector.fromArray(FLOATS, x, xOffset + xStride * j + c).fma(weight, sum);
+        }
+        sum.intoArray(y, yStride * i + c);
+      }
+    }
+    ScalarKernels.combine(weights, count, x, xOffset, xStride, y, yStride, c, n);
+  }
+
+  @Override
   public void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n) {
     FloatVector scales = FloatVector.broadcast(FLOATS, scale);
     int i = 0;
