@@ -32,7 +32,17 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    * @param w a matrix that {@link ProductTable#serves}
    * @param x read in [xOffset, xOffset + cols)
    */
-  void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table);
+  default void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    table.start(w);
+    multiplyLevels(x, xOffset, table, 0, table.runs());
+  }
+
+  /**
+   * Fills runs [firstRun, endRun) of a table that was started; threads may fill different runs.
+   *
+   * @param x read in [xOffset, xOffset + cols)
+   */
+  void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun);
 
   /**
    * Rows [64·firstTile, min(64·endTile, rows)) of y = W x for the vector of a table. All versions
@@ -156,6 +166,22 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    * Σ a[i] b[i]; the vector version sums in lanes, so it differs from the scalar one by rounding.
    */
   float dot(float[] a, int aOffset, float[] b, int bOffset, int n);
+
+  /**
+   * y[yStride·i + c] = Σ_j weights[count·i + j] x[xOffset + xStride·j + c], added in the order of
+   * j, for i and j in [0, count), c in [0, n).
+   *
+   * @param y another array than x
+   */
+  void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n);
 
   /** y ← y + scale · x. */
   void axpy(float scale, float[] x, int xOffset, float[] y, int yOffset, int n);

@@ -46,6 +46,7 @@ public final class ProductTable {
   static final int PAIR_ENTRIES = 64;
 
   private final TableLevels levels = new TableLevels();
+  private int cols;
   private int runs;
   private MemorySegment entries = MemorySegment.NULL;
   private byte[] unaligned = {};
@@ -58,23 +59,30 @@ public final class ProductTable {
     return layout.scales() == TileLayout.Scales.U4 && layout.bits() >= 2;
   }
 
-  /** Begins a table: takes what does not need a kernel. Columns beyond cols are 0. */
-  void start(Matrix.Packed w, float[] values, int at) {
+  /** Begins a table of a vector that w is multiplied with. */
+  void start(Matrix.Packed w) {
     TileLayout layout = w.layout();
-    int cols = layout.cols();
+    cols = layout.cols();
     int padded = layout.paddedCols();
     if (x.length < padded) {
       x = new float[padded + Lanes.COUNT]; // loops read a vector beyond its end
       scales = new float[padded / RUN_COLS];
     }
-    System.arraycopy(values, at, x, 0, cols);
-    Arrays.fill(x, cols, padded, 0);
     runs = padded / RUN_COLS;
     levels.set(w);
     long bytes = (long) runs * levels.runEntries();
     if (entries.byteSize() < bytes) {
       entries = Arena.ofAuto().allocate(bytes, ALIGNMENT);
+      unaligned = new byte[Math.toIntExact(bytes)];
     }
+  }
+
+  /** Takes the columns of some runs from values[at .. at + cols); beyond cols they are 0. */
+  void load(float[] values, int at, int firstRun, int endRun) {
+    int from = Math.min(cols, firstRun * RUN_COLS);
+    int end = Math.min(cols, endRun * RUN_COLS);
+    System.arraycopy(values, at + from, x, from, end - from);
+    Arrays.fill(x, end, Math.max(end, endRun * RUN_COLS), 0);
   }
 
   TableLevels levels() {
@@ -90,17 +98,16 @@ public final class ProductTable {
     return entries;
   }
 
-  /** The entries in an array, which vectors narrower than 64 bytes read faster; to be filled. */
+  /** The entries in an array, which vectors narrower than 64 bytes read faster. */
   byte[] unaligned() {
     return unaligned;
   }
 
-  void copyUnaligned() {
-    int bytes = runs * levels.runEntries();
-    if (unaligned.length < bytes) {
-      unaligned = new byte[bytes];
-    }
-    MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, 0, unaligned, 0, bytes);
+  /** Fills {@link #unaligned} for some runs. */
+  void copyUnaligned(int firstRun, int endRun) {
+    int at = firstRun * levels.runEntries();
+    int bytes = (endRun - firstRun) * levels.runEntries();
+    MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, at, unaligned, at, bytes);
   }
 
   /** One per run. */

@@ -59,9 +59,9 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
-    table.start(w, x, xOffset);
-    for (int run = 0; run < table.runs(); run++) {
+  public void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun) {
+    table.load(x, xOffset, firstRun, endRun);
+    for (int run = firstRun; run < endRun; run++) {
       multiplyLevels(table, run);
     }
   }
@@ -284,6 +284,41 @@ public final class ScalarKernels implements Kernels {
       sum += (double) a[aOffset + i] * b[bOffset + i];
     }
     return (float) sum;
+  }
+
+  @Override
+  public void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n) {
+    combine(weights, count, x, xOffset, xStride, y, yStride, 0, n);
+  }
+
+  /** Elements [first, n) of each row of y. */
+  static void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int first,
+      int n) {
+    for (int i = 0; i < count; i++) {
+      for (int c = first; c < n; c++) {
+        float sum = 0;
+        for (int j = 0; j < count; j++) {
+          sum = Math.fma(weights[count * i + j], x[xOffset + xStride * j + c], sum);
+        }
+        y[yStride * i + c] = sum;
+      }
+    }
   }
 
   @Override

@@ -13,14 +13,15 @@ final class TableInputs {
   /** How far back a product looks for a table of its vector. */
   private static final int RECENT = 16;
 
-  /** Columns below which filling the tables takes about as long as waking a thread. */
-  private static final int MIN_SHARED_COLUMNS = 1 << 11;
+  /** Of a piece: with fewer, filling them takes about as long as handing them over. */
+  private static final int PIECE_ENTRIES = 32 << 10;
 
   private final Kernels kernels;
   private final Workers.Task fill = this::fill;
   private Input[] inputs = {};
+  private int[] firstPieces = {};
   private int count;
-  private int columns;
+  private int pieces;
 
   /** A vector and what it is multiplied with. */
   private static final class Input {
@@ -28,6 +29,7 @@ final class TableInputs {
     private Matrix.Packed w;
     private float[] x;
     private int at;
+    private int pieceRuns;
   }
 
   TableInputs(Kernels kernels) {
@@ -46,6 +48,7 @@ final class TableInputs {
     }
     if (count == inputs.length) {
       inputs = Arrays.copyOf(inputs, Math.max(8, 2 * count));
+      firstPieces = Arrays.copyOf(firstPieces, inputs.length);
     }
     if (inputs[count] == null) {
       inputs[count] = new Input();
@@ -54,24 +57,27 @@ final class TableInputs {
     input.w = packed;
     input.x = x;
     input.at = at;
-    columns += packed.cols();
+    input.products.start(packed);
+    input.pieceRuns = PIECE_ENTRIES / input.products.levels().runEntries();
+    firstPieces[count] = pieces;
+    pieces += Math.ceilDiv(input.products.runs(), input.pieceRuns);
     return count++;
   }
 
   /** Fills the tables added since {@link #forget}. */
   void run(Workers workers) {
-    if (count > 1 && columns >= MIN_SHARED_COLUMNS) {
-      workers.run(count, fill);
-    } else {
-      for (int i = 0; i < count; i++) {
-        fill(i, 0);
-      }
+    if (pieces > 0) {
+      workers.run(pieces, fill);
     }
   }
 
-  private void fill(int index, int thread) {
+  private void fill(int piece, int thread) {
+    int found = Arrays.binarySearch(firstPieces, 0, count, piece);
+    int index = found >= 0 ? found : -found - 2;
     Input input = inputs[index];
-    kernels.multiplyLevels(input.w, input.x, input.at, input.products);
+    int first = (piece - firstPieces[index]) * input.pieceRuns;
+    int end = Math.min(first + input.pieceRuns, input.products.runs());
+    kernels.multiplyLevels(input.x, input.at, input.products, first, end);
   }
 
   ProductTable table(int index) {
@@ -84,6 +90,6 @@ final class TableInputs {
       inputs[i].x = null;
     }
     count = 0;
-    columns = 0;
+    pieces = 0;
   }
 }

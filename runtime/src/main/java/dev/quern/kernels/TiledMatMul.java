@@ -39,7 +39,7 @@ final class TiledMatMul implements MatMul {
   /** Of a piece of a small batch: a band or two to read ahead in, little enough to share out. */
   private static final int MIN_PIECE_BYTES = 16 << 10;
 
-  private static final int MAX_PIECE_BYTES = 1280 << 10;
+  private static final int MAX_PIECE_BYTES = 2560 << 10;
   private static final int PIECES_PER_THREAD = 2;
 
   /** Below this many weights times vectors, waking threads costs more than it saves. */

@@ -95,9 +95,9 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
-    table.start(w, x, xOffset);
-    LevelLoops.fill(table);
+  public void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun) {
+    table.load(x, xOffset, firstRun, endRun);
+    LevelLoops.fill(table, firstRun, endRun);
   }
 
   @Override
@@ -217,6 +217,30 @@ public final class VectorKernels implements Kernels {
 
   private static FloatVector product(float[] a, int aAt, float[] b, int bAt, FloatVector sum) {
     return FloatVector.fromArray(FLOATS, a, aAt).fma(FloatVector.fromArray(FLOATS, b, bAt), sum);
+  }
+
+  @Override
+  public void combine(
+      float[] weights,
+      int count,
+      float[] x,
+      int xOffset,
+      int xStride,
+      float[] y,
+      int yStride,
+      int n) {
+    int c = 0;
+    for (; c <= n - COUNT; c += COUNT) {
+      for (int i = 0; i < count; i++) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int j = 0; j < count; j++) {
+          FloatVector weight = FloatVector.broadcast(FLOATS, weights[count * i + j]);
+          sum = FloatVector.fromArray(FLOATS, x, xOffset + xStride * j + c).fma(weight, sum);
+        }
+        sum.intoArray(y, yStride * i + c);
+      }
+    }
+    ScalarKernels.combine(weights, count, x, xOffset, xStride, y, yStride, c, n);
   }
 
   @Override

@@ -1,7 +1,6 @@
 package dev.quern.quant;
 
 import dev.quern.kernels.Kernels;
-import java.util.Arrays;
 
 /**
  * Randomised Hadamard rotation of the input of a linear map: x′ = H(s ∘ x) with random signs s and
@@ -27,7 +26,8 @@ public final class Rotation {
   private final int length;
   private final int order;
   private final int power;
-  private final float[] hadamard;
+  private final float[] mixing; // H_m / √m
+  private final float[] unmixing; // its transpose
   private final Kernels kernels;
 
   private Rotation(int length, float[] signs, int order, int power) {
@@ -35,8 +35,21 @@ public final class Rotation {
     this.signs = signs;
     this.order = order;
     this.power = power;
-    this.hadamard = order == 1 ? new float[] {1} : HadamardMatrix.ofOrder(order);
+    this.mixing = new float[order * order];
+    this.unmixing = new float[order * order];
+    setMixing();
     this.kernels = Kernels.best();
+  }
+
+  private void setMixing() {
+    float[] hadamard = order == 1 ? new float[] {1} : HadamardMatrix.ofOrder(order);
+    float scale = (float) (1 / Math.sqrt(order));
+    for (int i = 0; i < order; i++) {
+      for (int j = 0; j < order; j++) {
+        mixing[i * order + j] = hadamard[i * order + j] * scale;
+        unmixing[j * order + i] = hadamard[i * order + j] * scale;
+      }
+    }
   }
 
   /**
@@ -159,17 +172,11 @@ public final class Rotation {
    * small.
    */
   private void mix(float[] x, int offset, boolean transposed) {
-    float scale = (float) (1 / Math.sqrt(order));
+    float[] weights = transposed ? unmixing : mixing;
     float[] mixed = MIXED.get();
     for (int first = 0; first < power; first += MIXED_COLS) {
       int cols = Math.min(MIXED_COLS, power - first);
-      Arrays.fill(mixed, 0, order * MIXED_COLS, 0);
-      for (int i = 0; i < order; i++) {
-        for (int j = 0; j < order; j++) {
-          float h = hadamard[transposed ? j * order + i : i * order + j] * scale;
-          kernels.axpy(h, x, offset + j * power + first, mixed, i * MIXED_COLS, cols);
-        }
-      }
+      kernels.combine(weights, order, x, offset + first, power, mixed, MIXED_COLS, cols);
       for (int i = 0; i < order; i++) {
         System.arraycopy(mixed, i * MIXED_COLS, x, offset + i * power + first, cols);
       }

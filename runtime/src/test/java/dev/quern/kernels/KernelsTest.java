@@ -81,6 +81,29 @@ class KernelsTest {
     }
   }
 
+  /** The same products added in the same order. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4, 15, 16, 64, 100})
+  void combinationsEqualScalarExactly(int n) {
+    int count = 12;
+    float[] weights = TestMatrices.gaussian(new SplittableRandom(SEED + 1), count * count);
+    float[] x = gaussian(BEFORE + count * (n + 2));
+    float[] expected = gaussian(count * (n + 3));
+    float[] actual = expected.clone();
+    scalar.combine(weights, count, x, BEFORE, n + 2, expected, n + 3, n);
+    vector.combine(weights, count, x, BEFORE, n + 2, actual, n + 3, n);
+    assertArrayEquals(expected, actual);
+    assertEquals(scalar.dot(weights, 0, column(x, n + 2, count), 0, count), actual[0], 1e-5);
+  }
+
+  private static float[] column(float[] x, int stride, int count) {
+    float[] column = new float[count];
+    for (int j = 0; j < count; j++) {
+      column[j] = x[BEFORE + j * stride];
+    }
+    return column;
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 3, 15, 16, 17, 33, 64, 255, 1000})
   void everyLengthEqualsScalar(int n) {
