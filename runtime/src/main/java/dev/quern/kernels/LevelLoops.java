@@ -42,17 +42,11 @@ final class LevelLoops {
   }
 
   /**
-   * The scales of runs [firstRun, endRun) to scales[at + stride·run]; their columns of x become what
-   * the levels are multiplied with.
+   * The scales of runs [firstRun, endRun) to scales[at + stride·run]; their columns of x become
+   * what the levels are multiplied with.
    */
   static void scaleRuns(
-      TableLevels levels,
-      float[] x,
-      int firstRun,
-      int endRun,
-      float[] scales,
-      int stride,
-      int at) {
+      TableLevels levels, float[] x, int firstRun, int endRun, float[] scales, int stride, int at) {
     boolean pairs = levels.unitCols() == 2;
     for (int run = firstRun; run < endRun; run++) {
       int col = run * RUN_COLS;

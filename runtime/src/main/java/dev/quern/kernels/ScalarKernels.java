@@ -385,8 +385,7 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public float exponentials(
-      float[] x, int offset, int stride, int runs, float max, float scale) {
+  public float exponentials(float[] x, int offset, int stride, int runs, float max, float scale) {
     double sum = 0;
     for (int run = 0; run < runs; run++) {
       for (int i = offset + run * stride; i < offset + run * stride + TILE_ROWS; i++) {

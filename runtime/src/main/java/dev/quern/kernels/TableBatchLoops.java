@@ -168,6 +168,47 @@ final class TableBatchLoops {
     }
   }
 
+  /** The same for the first two vectors of a group that has no more. */
+  static void sumsOfPairsForTwo(
+      MemorySegment indices,
+      int at,
+      int shared,
+      int runs,
+      MemorySegment tables,
+      MemorySegment sums) {
+    for (int run = 0; run < runs; run++) {
+      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
+      ShortVector all1 = all0;
+      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
+      ShortVector odd1 = odd0;
+      int from = at + run * 8 * VECTOR_BYTES;
+      int table = (run * 8 >> shared) * TABLE_BYTES;
+      for (int unit = 0; unit < 8; unit += 2) {
+        ByteVector first = bytes(indices, from + unit * VECTOR_BYTES);
+        ByteVector second = bytes(indices, from + unit * VECTOR_BYTES + 64);
+        int ofFirst = table + (unit >> shared) * TABLE_BYTES;
+        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES;
+        ShortVector found = first.selectFrom(bytes(tables, ofFirst)).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, 8));
+        found = first.selectFrom(bytes(tables, ofFirst + 64)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, 8));
+        found = second.selectFrom(bytes(tables, ofSecond)).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, 8));
+        found = second.selectFrom(bytes(tables, ofSecond + 64)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, 8));
+      }
+      int to = run * GROUP_VECTORS * SUM_BYTES;
+      store(all0.sub(odd0.lanewise(LSHL, 8)), sums, to);
+      store(odd0, sums, to + 64);
+      store(all1.sub(odd1.lanewise(LSHL, 8)), sums, to + 128);
+      store(odd1, sums, to + 192);
+    }
+  }
+
   /**
    * The same at 4 bits, for two vectors of the group.
    *

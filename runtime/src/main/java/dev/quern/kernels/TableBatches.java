@@ -107,7 +107,11 @@ final class TableBatches {
     int at = tile * indexBytes();
     if (levels.unitCols() == 2) {
       int shared = levels.unitEntries() == VECTOR_BYTES ? 0 : 2;
-      TableBatchLoops.sumsOfPairs(indices, at, shared, count, tables, sums);
+      if (group > 2) {
+        TableBatchLoops.sumsOfPairs(indices, at, shared, count, tables, sums);
+      } else {
+        TableBatchLoops.sumsOfPairsForTwo(indices, at, shared, count, tables, sums);
+      }
     } else {
       for (int v = 0; v < group; v += 2) {
         TableBatchLoops.sumsOfColumns(indices, at, v, count, tables, sums);

@@ -337,8 +337,7 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public float exponentials(
-      float[] x, int offset, int stride, int runs, float max, float scale) {
+  public float exponentials(float[] x, int offset, int stride, int runs, float max, float scale) {
     FloatVector sums = FloatVector.zero(FLOATS);
     for (int run = 0; run < runs; run++) {
       int at = offset + run * stride;

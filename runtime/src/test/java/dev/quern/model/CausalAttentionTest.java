@@ -31,8 +31,19 @@ class CausalAttentionTest {
 
   @ParameterizedTest
   @CsvSource({
-    "1, 0, 1", "2, 0, 1", "3, 300, 1", "4, 0, 1", "5, 1, 1", "6, 0, 1", "7, 77, 1", "8, 0, 1",
-    "8, 300, 1", "16, 0, 1", "4, 0, 1e6", "4, 0, 1e9", "4, 0, 1e30"
+    "1, 0, 1",
+    "2, 0, 1",
+    "3, 300, 1",
+    "4, 0, 1",
+    "5, 1, 1",
+    "6, 0, 1",
+    "7, 77, 1",
+    "8, 0, 1",
+    "8, 300, 1",
+    "16, 0, 1",
+    "4, 0, 1e6",
+    "4, 0, 1e9",
+    "4, 0, 1e30"
   })
   void tokensTogetherGiveTheBitsOfTokensAlone(int group, int window, float queryScale) {
     for (Kernels kernels : List.of(new VectorKernels(), new ScalarKernels())) {
