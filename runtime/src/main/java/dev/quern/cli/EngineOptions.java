@@ -18,8 +18,8 @@ public final class EngineOptions {
       names = "--activations",
       paramLabel = "f32|int",
       description = {
-        "what quantized matrices are multiplied with while decoding: products rounded to integers",
-        "and looked up (int, the default, faster), or float32"
+        "what quantized matrices are multiplied with: products rounded to integers and looked up",
+        "(int, the default, faster), or float32"
       })
   private Optional<Activations> activations;
 

@@ -5,9 +5,9 @@ package dev.quern.kernels;
  * depend on how many.
  *
  * <p>Products are collected with {@link #add} and run together in one parallel region by {@link
- * #run}; a batch of few vectors runs the decode kernel per vector, a larger one dequantizes a tile
- * once and multiplies it with all of them. Nothing is allocated once buffers have grown to the
- * shapes in use.
+ * #run}; a batch of few vectors runs the decode kernel per vector, a larger one looks products up
+ * for several vectors at once or dequantizes a tile once and multiplies it with all of them.
+ * Nothing is allocated once buffers have grown to the shapes in use.
  */
 public interface MatMul extends AutoCloseable {
 
@@ -42,7 +42,7 @@ public interface MatMul extends AutoCloseable {
 
   /**
    * @param threads at least 1; the calling thread is one of them
-   * @param activations what small batches are multiplied as
+   * @param activations what batches are multiplied as
    */
   static MatMul create(Kernels kernels, int threads, Activations activations) {
     return new TiledMatMul(kernels, Workers.create(threads), activations);

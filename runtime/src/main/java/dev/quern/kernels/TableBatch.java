@@ -9,6 +9,12 @@ import java.util.Arrays;
  * ProductTable}s of its vectors. Their tiles are counted through, one matrix after another.
  */
 final class TableBatch {
+  /** Of a piece: what it lays open and fills serves this many vectors and tiles. */
+  private static final int PIECE_VECTORS = 32;
+
+  private static final int MAX_PIECE_TILES = 32;
+  private static final int MIN_PIECE_TILES = 4;
+
   private float[] x;
   private int xOffset;
   private int xStride;
@@ -16,6 +22,7 @@ final class TableBatch {
   private Output[] outputs = {};
   private int count;
   private int tiles;
+  private int pieceTiles;
 
   /** A matrix and where its products go: y[yOffset + t·yStride + row]. */
   private static final class Output {
@@ -69,13 +76,43 @@ final class TableBatch {
     count = 0;
   }
 
-  int vectors() {
-    return vectors;
-  }
-
   /** Of all matrices. */
   int tiles() {
     return tiles;
+  }
+
+  long tilesOfAllParts() {
+    return (long) tiles * parts();
+  }
+
+  /** Of the vectors. */
+  private int parts() {
+    return Math.ceilDiv(vectors, PIECE_VECTORS);
+  }
+
+  /** Cuts the tiles, into about equal pieces of about so many. */
+  void cut(long target) {
+    int cuts = Math.ceilDiv(tiles, Math.clamp(target, MIN_PIECE_TILES, MAX_PIECE_TILES));
+    pieceTiles = Math.ceilDiv(tiles, cuts);
+  }
+
+  int pieces() {
+    return Math.ceilDiv(tiles, pieceTiles) * parts();
+  }
+
+  void multiplyPiece(Kernels kernels, int piece) {
+    int cuts = Math.ceilDiv(tiles, pieceTiles);
+    int first = piece % cuts * pieceTiles;
+    int end = Math.min(first + pieceTiles, tiles);
+    int part = piece / cuts;
+    kernels.multiplyByTable(this, first, end, firstVector(part), firstVector(part + 1));
+  }
+
+  /** Parts have about as many whole groups. */
+  private int firstVector(int part) {
+    int groups = Math.ceilDiv(vectors, TableBatchLoops.GROUP_VECTORS);
+    int group = VectorGroups.first(part, parts(), groups);
+    return Math.min(group * TableBatchLoops.GROUP_VECTORS, vectors);
   }
 
   /** The matrix of a tile; all have as many columns and the same codebook. */

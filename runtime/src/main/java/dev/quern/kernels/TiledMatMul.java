@@ -26,15 +26,8 @@ final class TiledMatMul implements MatMul {
    */
   static final int PIECE_VECTORS = 264;
 
-  /** Of a piece multiplied by table: what it opens and fills serves this many rows and vectors. */
-  private static final int TABLE_PIECE_TILES = 32;
-
-  private static final int TABLE_PIECE_VECTORS = 32;
-
-  /** Fewer tiles per piece where threads would have fewer pieces. */
-  private static final int MIN_TABLE_PIECES_PER_THREAD = 8;
-
-  private static final int MIN_TABLE_PIECE_TILES = 4;
+  /** Tables are filled once per piece, so pieces are as large as leaves threads this many. */
+  private static final int TABLE_PIECES_PER_THREAD = 8;
 
   /** Of a piece of a small batch: a band or two to read ahead in, little enough to share out. */
   private static final int MIN_PIECE_BYTES = 16 << 10;
@@ -85,13 +78,13 @@ final class TiledMatMul implements MatMul {
     private int yStride;
     private GroupedInputs.Input input; // of more than MAX_DECODE_VECTORS, if not by table
     private final TableBatch batch = new TableBatch();
-    private boolean batched; // all of the above but vectors is the batch's
+    private boolean batched; // what is above and below is not used then
 
     private int pieceTiles;
     private final int[] table = new int[MAX_DECODE_VECTORS]; // of each of so many vectors
 
     private int tiles() {
-      return batched ? batch.tiles() : Math.ceilDiv(w.rows(), TILE_ROWS);
+      return Math.ceilDiv(w.rows(), TILE_ROWS);
     }
 
     private boolean small() {
@@ -99,12 +92,12 @@ final class TiledMatMul implements MatMul {
     }
 
     private int pieces() {
-      return Math.ceilDiv(tiles(), pieceTiles) * parts();
+      return batched ? batch.pieces() : Math.ceilDiv(tiles(), pieceTiles) * parts();
     }
 
     /** Of the vectors. */
     private int parts() {
-      return Math.ceilDiv(vectors, batched ? TABLE_PIECE_VECTORS : PIECE_VECTORS);
+      return Math.ceilDiv(vectors, PIECE_VECTORS);
     }
   }
 
@@ -175,7 +168,6 @@ final class TiledMatMul implements MatMul {
         || !products[count - 1].batch.takes(w, x, xOffset, xStride, vectors)) {
       Product product = nextProduct();
       product.batched = true;
-      product.vectors = vectors;
       product.batch.start(x, xOffset, xStride, vectors);
       count++;
     }
@@ -223,23 +215,21 @@ final class TiledMatMul implements MatMul {
 
   private void cut() {
     long bytes = 0;
-    long tableTiles = 0;
+    long batchTiles = 0;
     for (int i = 0; i < count; i++) {
       if (products[i].batched) {
-        tableTiles += (long) products[i].tiles() * products[i].parts();
+        batchTiles += products[i].batch.tilesOfAllParts();
       } else {
         bytes += products[i].w.bytes();
       }
     }
     long share = bytes / ((long) PIECES_PER_THREAD * workers.threads());
     long target = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
-    long tableShare = tableTiles / ((long) MIN_TABLE_PIECES_PER_THREAD * workers.threads());
-    int tableTarget = Math.clamp(tableShare, MIN_TABLE_PIECE_TILES, TABLE_PIECE_TILES);
+    long batchTarget = batchTiles / ((long) TABLE_PIECES_PER_THREAD * workers.threads());
     for (int i = 0; i < count; i++) {
       Product product = products[i];
       if (product.batched) {
-        int cuts = Math.ceilDiv(product.tiles(), tableTarget);
-        product.pieceTiles = Math.ceilDiv(product.tiles(), cuts);
+        product.batch.cut(batchTarget);
       } else if (product.small()) {
         long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
         product.pieceTiles = wholeBands((int) Math.max(1, target / tileBytes));
@@ -277,7 +267,7 @@ final class TiledMatMul implements MatMul {
     Product product = products[index];
     int local = piece - firstPieces[index];
     if (product.batched) {
-      multiplyByTable(product, local);
+      product.batch.multiplyPiece(kernels, local);
       return;
     }
     if (product.small()) {
@@ -294,23 +284,6 @@ final class TiledMatMul implements MatMul {
         multiply(product, rows, 0, product.yOffset + tile * TILE_ROWS, part, thread);
       }
     }
-  }
-
-  private void multiplyByTable(Product product, int piece) {
-    int cuts = Math.ceilDiv(product.tiles(), product.pieceTiles);
-    int parts = product.parts();
-    int firstTile = piece % cuts * product.pieceTiles;
-    int endTile = Math.min(firstTile + product.pieceTiles, product.tiles());
-    int groups = Math.ceilDiv(product.vectors, TableBatchLoops.GROUP_VECTORS);
-    int firstVector = groupStart(piece / cuts, parts, groups, product.vectors);
-    int endVector = groupStart(piece / cuts + 1, parts, groups, product.vectors);
-    kernels.multiplyByTable(product.batch, firstTile, endTile, firstVector, endVector);
-  }
-
-  /** Parts of about as many whole groups. */
-  private static int groupStart(int part, int parts, int groups, int vectors) {
-    int group = VectorGroups.first(part, parts, groups);
-    return Math.min(group * TableBatchLoops.GROUP_VECTORS, vectors);
   }
 
   private void decode(Product product, int firstTile, int endTile, int thread) {
