@@ -30,7 +30,7 @@ public final class SpeedSmoke implements AutoCloseable {
   private static final String SCALE = "scale";
   private static final int ROWS = 256;
   private static final int COLS = 1024;
-  private static final int PANEL_VECTORS = 64;
+  private static final int BATCH_VECTORS = 64;
   private static final int VALUES = 4096;
   private static final int ROTATED = 2048;
   private static final int CONTEXT = 512;
@@ -78,13 +78,14 @@ public final class SpeedSmoke implements AutoCloseable {
         KernelCase gemv = product(name, bits, 1, activations);
         siblings.computeIfAbsent(activations, a -> new ArrayList<>()).add(name);
         limits.add(new Limit(gemv, PEAK, activations == Activations.INT ? 16 : 48));
+        String batch = "batch, %d bits, %s".formatted(bits, lowerCase(activations));
+        limits.add(new Limit(product(batch, bits, BATCH_VECTORS, activations), PEAK, 8));
       }
-      add("panel, %d bits".formatted(bits), bits, PANEL_VECTORS, 8);
     }
     add("gemv, 8 bits", Byte.SIZE, 1, 32);
     add("gemv, BF16", Short.SIZE, 1, 32);
     add("gemv, F32", Float.SIZE, 1, 32);
-    add("panel, BF16", Short.SIZE, PANEL_VECTORS, 8);
+    add("batch, BF16", Short.SIZE, BATCH_VECTORS, 8);
   }
 
   private static String lowerCase(Activations activations) {
