@@ -13,7 +13,7 @@ final class TableBatch {
   private static final int PIECE_VECTORS = 32;
 
   private static final int MAX_PIECE_TILES = 32;
-  private static final int MIN_PIECE_TILES = 4;
+  private static final int MIN_PIECE_TILES = 8;
 
   private float[] x;
   private int xOffset;

@@ -27,7 +27,7 @@ final class TiledMatMul implements MatMul {
   static final int PIECE_VECTORS = 264;
 
   /** Tables are filled once per piece, so pieces are as large as leaves threads this many. */
-  private static final int TABLE_PIECES_PER_THREAD = 8;
+  private static final int TABLE_PIECES_PER_THREAD = 4;
 
   /** Of a piece of a small batch: a band or two to read ahead in, little enough to share out. */
   private static final int MIN_PIECE_BYTES = 16 << 10;
