@@ -30,7 +30,7 @@ import java.util.Arrays;
  * peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is scale ·
  * (Σ entries − 1024), in integers exact.
  *
- * <p>Not to be used by two threads while it is built.
+ * <p>Once started, threads may fill different runs; none may look up before all are filled.
  */
 public final class ProductTable {
   /** From it on scales stay normal floats, 2^-16 times as large too. */
@@ -73,7 +73,7 @@ public final class ProductTable {
     long bytes = (long) runs * levels.runEntries();
     if (entries.byteSize() < bytes) {
       entries = Arena.ofAuto().allocate(bytes, ALIGNMENT);
-      unaligned = new byte[Math.toIntExact(bytes)];
+      unaligned = new byte[Lanes.COUNT < 16 ? Math.toIntExact(bytes) : 0];
     }
   }
 
@@ -98,7 +98,7 @@ public final class ProductTable {
     return entries;
   }
 
-  /** The entries in an array, which vectors narrower than 64 bytes read faster. */
+  /** The entries in an array, which vectors narrower than 64 bytes read faster; for them only. */
   byte[] unaligned() {
     return unaligned;
   }

@@ -9,7 +9,7 @@ import java.util.Arrays;
  * ProductTable}s of its vectors. Their tiles are counted through, one matrix after another.
  */
 final class TableBatch {
-  /** Of a piece: what it lays open and fills serves this many vectors and tiles. */
+  /** Of a piece: what it unpacks and fills serves this many vectors and tiles. */
   private static final int PIECE_VECTORS = 32;
 
   private static final int MAX_PIECE_TILES = 32;

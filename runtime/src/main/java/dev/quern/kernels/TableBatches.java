@@ -11,7 +11,7 @@ import java.util.Arrays;
 
 /**
  * Products of packed tiles with batches of vectors by {@link ProductTable}, for one thread and
- * vectors of 512 bits: part by part of the columns, so that indices and scales are laid open once
+ * vectors of 512 bits: part by part of the columns, so that indices and scales are unpacked once
  * for all vectors and the tables of four of them lie in L1 while all tiles look up in them.
  */
 final class TableBatches {
@@ -50,7 +50,7 @@ final class TableBatches {
     for (int run = 0; run < runs; run += PART_RUNS) {
       int count = Math.min(PART_RUNS, runs - run);
       for (int tile = 0; tile < tiles; tile++) {
-        layOpen(batch, firstTile + tile, tile, run, count);
+        unpack(batch, firstTile + tile, tile, run, count);
       }
       for (int v = 0; v < vectors; v += GROUP_VECTORS) {
         int group = Math.min(GROUP_VECTORS, vectors - v);
@@ -79,7 +79,7 @@ final class TableBatches {
     return PART_RUNS * levels.unitsPerRun() * VECTOR_BYTES;
   }
 
-  private void layOpen(TableBatch batch, int tile, int slot, int run, int count) {
+  private void unpack(TableBatch batch, int tile, int slot, int run, int count) {
     Matrix.Packed w = batch.matrix(tile);
     TileLayout layout = w.layout();
     MemorySegment data = w.data();

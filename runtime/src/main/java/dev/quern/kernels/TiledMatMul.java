@@ -6,9 +6,9 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import java.util.Arrays;
 
 /**
- * Cuts every product into pieces: some tiles of a small batch, one tile and at most {@link
- * #PIECE_VECTORS} vectors of a larger one. What a tile gives does not depend on the cut, so results
- * do not depend on the threads.
+ * Cuts every product into pieces: some tiles of a small batch; of a larger one what {@link
+ * TableBatch} says, or one tile and at most {@link #PIECE_VECTORS} vectors. What a tile gives does
+ * not depend on the cut, so results do not depend on the threads.
  */
 final class TiledMatMul implements MatMul {
   /**
