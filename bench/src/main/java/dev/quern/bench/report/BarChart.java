@@ -24,6 +24,11 @@ public final class BarChart {
     }
   }
 
+  /** Under the bars so many fit side by side; more are slanted. */
+  private static final int LEVEL_CHARACTERS = 100;
+
+  private static final int SLANT_DEGREES = 15;
+
   private BarChart() {}
 
   /**
@@ -54,6 +59,9 @@ public final class BarChart {
         .setPlotGridVerticalLinesVisible(false)
         .setYAxisMin(0.0)
         .setYAxisDecimalPattern("#,##0");
+    if (groups.stream().mapToInt(String::length).sum() > LEVEL_CHARACTERS) {
+      chart.getStyler().setXAxisLabelRotation(SLANT_DEGREES);
+    }
     chart
         .getStyler()
         .setLabelsVisible(true)
