@@ -3,6 +3,7 @@ package dev.quern.format;
 import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -18,9 +19,17 @@ import java.nio.file.StandardOpenOption;
 public final class AtomicFile implements Closeable {
   public static final String PART_SUFFIX = ".part";
 
+  /**
+   * What is handed to the system at once, and a multiple of where: Linux keeps a file in memory in
+   * pieces as large as they were written, and maps those of 2 MiB as huge pages.
+   */
+  private static final int PIECE_BYTES = 2 << 20;
+
   private final Path file;
   private final Path part;
   private final FileChannel channel;
+  private final Arena arena = Arena.ofShared();
+  private ByteBuffer piece = ByteBuffer.allocate(0);
   private boolean committed;
 
   private AtomicFile(Path file, Path part, FileChannel channel) {
@@ -46,31 +55,60 @@ public final class AtomicFile implements Closeable {
     return file;
   }
 
-  public FileChannel channel() {
-    return channel;
-  }
-
-  /** Writes all that remains in the buffer at the channel's position. */
+  /** Appends all that remains in the buffer. */
   public void write(ByteBuffer bytes) throws IOException {
     while (bytes.hasRemaining()) {
-      channel.write(bytes);
+      ByteBuffer to = piece();
+      int count = Math.min(bytes.remaining(), to.remaining());
+      to.put(bytes.slice(bytes.position(), count));
+      bytes.position(bytes.position() + count);
     }
   }
 
-  /** Copies [offset, offset + bytes) of another file to the channel's position. */
+  /** Appends [offset, offset + bytes) of another file. */
   void copy(FileChannel source, long offset, long bytes) throws IOException {
     long end = offset + bytes;
     for (long at = offset; at < end; ) {
-      long copied = source.transferTo(at, end - at, channel);
-      if (copied <= 0) {
+      ByteBuffer to = piece();
+      to.limit(to.position() + (int) Math.min(to.remaining(), end - at));
+      int read = source.read(to, at);
+      to.limit(to.capacity());
+      if (read <= 0) {
         throw new EOFException("source ends at byte " + at + ", expected " + end);
       }
-      at += copied;
+      at += read;
     }
+  }
+
+  /** Writes all that remains in the buffer over what was appended from a position on. */
+  void overwrite(long position, ByteBuffer bytes) throws IOException {
+    flush();
+    for (long at = position; bytes.hasRemaining(); ) {
+      at += channel.write(bytes, at);
+    }
+  }
+
+  /** With room for a byte or more. */
+  private ByteBuffer piece() throws IOException {
+    if (piece.capacity() == 0) {
+      piece = arena.allocate(PIECE_BYTES).asByteBuffer();
+    } else if (!piece.hasRemaining()) {
+      flush();
+    }
+    return piece;
+  }
+
+  private void flush() throws IOException {
+    piece.flip();
+    while (piece.hasRemaining()) {
+      channel.write(piece);
+    }
+    piece.clear();
   }
 
   /** Makes the file appear under its name, replacing one that was there. */
   public void commit() throws IOException {
+    flush();
     channel.force(true);
     channel.close();
     Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -82,6 +120,9 @@ public final class AtomicFile implements Closeable {
   @Override
   public void close() throws IOException {
     channel.close();
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
     if (!committed) {
       Files.deleteIfExists(part);
     }
@@ -89,7 +130,7 @@ public final class AtomicFile implements Closeable {
 
   public static void write(Path file, byte[] bytes) throws IOException {
     try (AtomicFile out = create(file)) {
-      out.write(ByteBuffer.wrap(bytes));
+      out.overwrite(0, ByteBuffer.wrap(bytes)); // without a piece
       out.commit();
     }
   }

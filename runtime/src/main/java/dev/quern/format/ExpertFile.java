@@ -2,6 +2,7 @@ package dev.quern.format;
 
 import dev.quern.kernels.TileLayout;
 import dev.quern.quant.QuantScheme;
+import dev.quern.system.MappedPages;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -175,6 +176,11 @@ public final class ExpertFile implements AutoCloseable {
   /** Bytes from one record to the next, a multiple of 4096 for all but tiny models. */
   public long recordStride() {
     return header.recordStride;
+  }
+
+  /** For records that are used in place: {@link MappedPages#preferHuge}. */
+  public void preferHugePages() {
+    MappedPages.preferHuge(bytes);
   }
 
   /** All matrices of one expert, in place in the mapped file; valid until {@link #close}. */

@@ -59,7 +59,7 @@ public final class ExpertFileWriter implements Closeable {
     ExpertFile.Geometry geometry = ExpertFile.Geometry.of(placed, numExperts);
     AtomicFile out = AtomicFile.create(file);
     try {
-      out.channel().position(geometry.dataStart()); // the header is written last
+      out.write(ByteBuffer.allocate(Math.toIntExact(geometry.dataStart()))); // the header is last
       return new ExpertFileWriter(out, geometry, layer, numExperts, placed);
     } catch (Throwable e) {
       out.close();
@@ -143,8 +143,7 @@ public final class ExpertFileWriter implements Closeable {
     if (written != checksums.length) {
       throw new IllegalStateException(written + " of " + checksums.length + " experts written");
     }
-    out.channel().position(0);
-    out.write(header());
+    out.overwrite(0, header());
     out.commit();
   }
 

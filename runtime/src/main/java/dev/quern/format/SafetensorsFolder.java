@@ -1,5 +1,6 @@
 package dev.quern.format;
 
+import dev.quern.system.MappedPages;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -188,6 +189,7 @@ public final class SafetensorsFolder implements TensorFiles {
   private void addFile(SafetensorsIndex index) throws IOException {
     try (FileChannel channel = FileChannel.open(index.file(), StandardOpenOption.READ)) {
       MemorySegment bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, index.fileBytes(), arena);
+      MappedPages.preferHuge(bytes);
       mapped.put(index.file().toAbsolutePath(), bytes);
       files.add(index.file());
     }

@@ -226,6 +226,9 @@ final class WeightsLoader {
   }
 
   private List<ExpertStore.Expert> experts(int layer) throws IOException {
+    if (source instanceof ModelSource.Packed packed) {
+      packed.pack().expertFile(layer).orElseThrow().preferHugePages();
+    }
     List<ExpertStore.Expert> experts = new ArrayList<>();
     for (int expert = 0; expert < config.numExperts(); expert++) {
       experts.add(

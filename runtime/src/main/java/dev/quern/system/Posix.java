@@ -20,6 +20,7 @@ import java.util.Optional;
  */
 final class Posix {
   static final int MADV_DONTNEED = 4;
+  static final int MADV_HUGEPAGE = 14;
   static final int MADV_NOHUGEPAGE = 15;
 
   /** Since Linux 5.14: reads the pages in, and fails instead of raising a signal. */

@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,6 +45,30 @@ class AtomicFileTest {
     }
     assertEquals("old", Files.readString(file));
     assertEquals(1, entries());
+  }
+
+  @Test
+  void appendsCopiesAndOverwritesBeyondOnePiece() throws IOException {
+    byte[] expected = new byte[5 << 20];
+    new Random(1).nextBytes(expected);
+    Path source = Files.write(folder.resolve("source"), expected);
+    Path file = folder.resolve("a.bin");
+    try (AtomicFile out = AtomicFile.create(file);
+        FileChannel in = FileChannel.open(source)) {
+      out.write(ByteBuffer.wrap(expected, 0, 9));
+      out.copy(in, 9, expected.length - 9);
+      assertThrows(EOFException.class, () -> out.copy(in, expected.length, 1));
+      out.commit();
+    }
+    assertArrayEquals(expected, Files.readAllBytes(file));
+    try (AtomicFile out = AtomicFile.create(file)) {
+      out.write(ByteBuffer.wrap(new byte[7]));
+      out.write(ByteBuffer.wrap(expected, 7, expected.length - 12));
+      out.overwrite(0, ByteBuffer.wrap(expected, 0, 7));
+      out.write(ByteBuffer.wrap(expected, expected.length - 5, 5));
+      out.commit();
+    }
+    assertArrayEquals(expected, Files.readAllBytes(file));
   }
 
   @Test

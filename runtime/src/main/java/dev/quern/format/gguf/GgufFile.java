@@ -6,6 +6,7 @@ import dev.quern.format.FormatException;
 import dev.quern.format.RawTensor;
 import dev.quern.format.RowEncoding;
 import dev.quern.format.TensorFiles;
+import dev.quern.system.MappedPages;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -138,6 +139,7 @@ public final class GgufFile implements TensorFiles {
             "The file has shrunk meanwhile.");
       }
       MemorySegment bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, index.fileBytes(), arena);
+      MappedPages.preferHuge(bytes);
       mapped.put(index.file(), bytes);
       byAbsolutePath.put(index.file().toAbsolutePath().toString(), bytes);
     }
