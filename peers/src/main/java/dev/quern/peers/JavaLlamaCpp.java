@@ -2,14 +2,11 @@ package dev.quern.peers;
 
 import de.kherud.llama.InferenceParameters;
 import de.kherud.llama.LlamaModel;
-import de.kherud.llama.LogLevel;
 import de.kherud.llama.ModelParameters;
-import de.kherud.llama.args.LogFormat;
 import de.kherud.llama.args.Sampler;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * java-llama.cpp: llama.cpp's server behind JNI, text in and text out. How many tokens are read
@@ -50,21 +47,10 @@ public final class JavaLlamaCpp implements Peer {
     folder.toFile().deleteOnExit();
     System.setProperty(LIBRARY_FOLDER, folder.toString());
     String build = Bench.version(LlamaModel.class, "de.kherud/llama");
-    AtomicReference<String> complaint = new AtomicReference<>("");
-    LlamaModel.setLogger(
-        LogFormat.TEXT,
-        (level, line) -> {
-          if (level == LogLevel.ERROR) {
-            complaint.compareAndSet("", line.strip()); // what follows are its consequences
-          }
-        });
     try {
       return new JavaLlamaCpp(new LlamaModel(parameters(test)), build);
-    } catch (RuntimeException e) { // its own kind is not public
-      throw new IOException(
-          "java-llama.cpp %s cannot load %s: %s".formatted(build, test.model(), complaint), e);
-    } finally {
-      LlamaModel.setLogger(LogFormat.TEXT, null);
+    } catch (RuntimeException e) { // its own kind is not public; why, llama.cpp has said before
+      throw new IOException("java-llama.cpp %s cannot load %s".formatted(build, test.model()), e);
     }
   }
 

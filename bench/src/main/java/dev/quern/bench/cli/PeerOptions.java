@@ -177,6 +177,9 @@ final class PeerOptions {
     for (Path file : files) {
       PeerModel model = model(file, ours);
       for (String name : ggufPeers()) {
+        if (java(name).isPresent()) {
+          java(name).get().check(model);
+        }
         engines.add(LlamaBench.open(program(name), model, threads, limit()));
       }
     }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A runtime in Java that Maven fetches: a class of the module {@code peers}, which has the options
@@ -18,6 +19,18 @@ public enum JavaPeer {
   JLAMA("jlama", "dev.quern.peers.Jlama"),
   /** github.com/kherud/java-llama.cpp: llama.cpp of March 2025, b4916, behind JNI. */
   JAVA_LLAMA_CPP("java-llama.cpp", "dev.quern.peers.JavaLlamaCpp");
+
+  /** Families that quern reads from GGUF and llama.cpp b4916 knew. */
+  private static final Set<String> FAMILIES_OF_B4916 =
+      Set.of(
+          "llama",
+          "mistral",
+          "mixtral",
+          "qwen2",
+          "qwen2_moe",
+          "olmoe",
+          "deepseek_v2",
+          "deepseek_v3");
 
   /** System property: where the module is built. */
   private static final String FOLDER = "quern.peers";
@@ -49,6 +62,24 @@ public enum JavaPeer {
       throw new IllegalArgumentException(
           "--peer %s: expected --like %s, the one shape that it runs, found %s"
               .formatted(label, PublishedModel.MIXTRAL_8X7B.label(), model.label()));
+    }
+  }
+
+  /**
+   * Of a file that somebody gives it.
+   *
+   * @throws FormatException if it does not know the family
+   */
+  public void check(PeerModel model) throws FormatException {
+    String family = model.config().modelType();
+    if (this == JAVA_LLAMA_CPP && !FAMILIES_OF_B4916.contains(family)) {
+      throw FormatException.of(
+          model.file(),
+          label,
+          "family",
+          "one of " + FAMILIES_OF_B4916.stream().sorted().toList(),
+          family,
+          "Its llama.cpp is of March 2025");
     }
   }
 

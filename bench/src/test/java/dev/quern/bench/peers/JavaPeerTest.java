@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.bench.synth.MixtralFolder;
 import dev.quern.bench.synth.PublishedModel;
+import dev.quern.bench.synth.SyntheticModel;
+import dev.quern.bench.synth.SyntheticShape;
 import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.format.TensorInfo;
+import dev.quern.format.gguf.GgufType;
 import dev.quern.model.HuggingFaceConfig;
 import dev.quern.model.ModelConfig;
 import java.io.IOException;
@@ -69,6 +72,19 @@ class JavaPeerTest {
         "--peer java-llama.cpp: expected --like mixtral-8x7b, the one shape that it runs,"
             + " found glm-4.5-air",
         e.getMessage());
+  }
+
+  @Test
+  void aFileOfAFamilyThatCameLaterNamesThoseItKnows() throws IOException {
+    Path file = folder.resolve("later.gguf");
+    SyntheticShape shape = new SyntheticShape("later", 256, 1, 4, 2, 64, 8, 2, 96, 300);
+    new SyntheticModel(shape, 5).gguf(GgufType.Q4_0).write(file, written -> {});
+    PeerModel model = PeerModel.read(file, "later", true);
+    assertEquals("Q4_0", model.quantization());
+    FormatException e =
+        assertThrows(FormatException.class, () -> JavaPeer.JAVA_LLAMA_CPP.check(model));
+    assertTrue(e.getMessage().startsWith("later.gguf, java-llama.cpp: family: "), e.getMessage());
+    assertTrue(e.getMessage().contains("mixtral") && e.getMessage().contains("found qwen3_moe"));
   }
 
   /** A folder as Jlama quantizes it: Q4 with a float32 scale per 32 weights; norms BF16. */
