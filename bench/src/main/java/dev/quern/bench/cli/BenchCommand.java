@@ -258,13 +258,14 @@ public final class BenchCommand implements Callable<Integer> {
       for (Path path : subject.models) {
         engines.add(openModel(path, workers));
       }
-      peers.open(List.of(), engines, workers);
+      peers.open(PeerOptions.Made.NOTHING, engines, workers);
       return;
     }
     PublishedModel like;
     try {
       like = PublishedModel.named(subject.like);
       bits.forEach(PackCache::everything);
+      peers.check(like);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
@@ -275,7 +276,7 @@ public final class BenchCommand implements Callable<Integer> {
         "%s, %d layers, vocabulary %d"
             .formatted(like.label(), config.numLayers(), config.vocabSize());
     Path kept = work.orElseGet(PackCache::defaultFolder);
-    List<Path> made =
+    PeerOptions.Made made =
         peers.made(new PeerFiles(kept, SEED, this::tell), like, some, vocabulary, workers);
     PackCache cache = new PackCache(kept, this::tell);
     for (int width : bits) {

@@ -98,7 +98,7 @@ public final class SynthCommand implements Callable<Integer> {
       names = "--type",
       paramLabel = "TYPE",
       defaultValue = "f16",
-      description = "of matrices in GGUF: f16, q8_0, bf16 or f32 (${DEFAULT-VALUE})")
+      description = "of matrices in GGUF: f16, q8_0, q4_0, bf16 or f32 (${DEFAULT-VALUE})")
   private GgufMatrices type;
 
   @Option(
@@ -125,6 +125,7 @@ public final class SynthCommand implements Callable<Integer> {
   enum GgufMatrices {
     F16(GgufType.F16),
     Q8_0(GgufType.Q8_0),
+    Q4_0(GgufType.Q4_0),
     BF16(GgufType.BF16),
     F32(GgufType.F32);
 

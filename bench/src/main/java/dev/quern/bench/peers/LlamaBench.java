@@ -6,16 +6,15 @@ import dev.quern.bench.speed.SpeedSubject;
 import dev.quern.bench.speed.SpeedTest;
 import dev.quern.format.FormatException;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
 
 /**
- * A llama-bench program with one model: llama.cpp's, or that of a relative with the same options
- * and the same JSON. Every repetition is a process, which loads the model, warms up and measures;
- * the last of its own repetitions counts.
+ * A llama-bench program with one model: llama.cpp's, or one with the same options and the same
+ * JSON. Every repetition is a process, which loads the model, warms up and measures; the last of
+ * its own repetitions counts.
  *
  * <p>Source: github.com/ggml-org/llama.cpp, tools/llama-bench/README.md.
  */
@@ -25,12 +24,13 @@ public final class LlamaBench implements SpeedEngine {
   // Weights are mapped: the first tokens of a process wait for pages. Its own warm-up is one token
   // before decode, so the first 64 meet most experts for the first time.
 
-  private final Path program;
+  private final PeerProgram program;
   private final PeerModel model;
   private final PeerProcess process;
   private final SpeedSubject subject;
 
-  private LlamaBench(Path program, PeerModel model, PeerProcess process, SpeedSubject subject) {
+  private LlamaBench(
+      PeerProgram program, PeerModel model, PeerProcess process, SpeedSubject subject) {
     this.program = program;
     this.model = model;
     this.process = process;
@@ -40,12 +40,12 @@ public final class LlamaBench implements SpeedEngine {
   /**
    * Runs the program once, on a few tokens, to see that it can run the model.
    *
-   * @param name that tables show
    * @param limit of one run
    * @throws FormatException if it cannot be started, fails, or answers in another way
    */
-  public static LlamaBench open(
-      String name, Path program, PeerModel model, int threads, Duration limit) throws IOException {
+  public static LlamaBench open(PeerProgram program, PeerModel model, int threads, Duration limit)
+      throws IOException {
+    String name = program.name();
     PeerProcess process = new PeerProcess(name, limit);
     String output = process.run(command(program, model, threads, PROBE));
     SpeedSubject subject =
@@ -65,14 +65,14 @@ public final class LlamaBench implements SpeedEngine {
     return new LlamaBench(program, model, process, subject);
   }
 
-  private static List<String> command(Path program, PeerModel model, int threads, SpeedTest test) {
+  private static List<String> command(
+      PeerProgram program, PeerModel model, int threads, SpeedTest test) {
     boolean prefill =
         switch (test.kind()) {
           case PREFILL -> true;
           case DECODE -> false;
         };
-    List<String> command = new ArrayList<>();
-    command.add(program.toString());
+    List<String> command = new ArrayList<>(program.command());
     command.addAll(List.of("-m", model.file().toString()));
     command.addAll(List.of("-p", Integer.toString(prefill ? test.tokens() : 0)));
     command.addAll(List.of("-n", Integer.toString(prefill ? 0 : test.tokens())));
@@ -109,7 +109,8 @@ public final class LlamaBench implements SpeedEngine {
 
   @Override
   public String warmUp(SpeedTest test) {
-    return "a process per repetition, the last of %d within it".formatted(test.atOnce());
+    return "a process per repetition%s, the last of %d within it"
+        .formatted(program.warmsUp() ? ", warmed up" : "", test.atOnce());
   }
 
   @Override

@@ -2,6 +2,8 @@ package dev.quern.bench.peers;
 
 import dev.quern.bench.synth.CacheLock;
 import dev.quern.bench.synth.GgufExport;
+import dev.quern.bench.synth.MixtralFolder;
+import dev.quern.bench.synth.PackCache;
 import dev.quern.bench.synth.PublishedModel;
 import dev.quern.bench.synth.RandomModel;
 import dev.quern.format.AtomicFile;
@@ -20,8 +22,8 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /**
- * GGUF files of random weights, quantized by a peer's own program, each written once. The F16 that
- * they are made of is deleted again.
+ * Files of random weights for peers, each written once: GGUF or what Jlama reads, quantized by a
+ * peer's own program, and GGUF of Q4_0 where there is none. What they are made of is deleted again.
  */
 public final class PeerFiles {
   private static final Pattern TYPE = Pattern.compile("[A-Za-z0-9_]{1,32}");
@@ -57,8 +59,7 @@ public final class PeerFiles {
       Duration limit)
       throws IOException {
     ModelConfig config = model.config(layers, vocabSize);
-    String stem =
-        "%s-layers%d-vocab%d".formatted(model.label(), config.numLayers(), config.vocabSize());
+    String stem = stem(model, config);
     List<Path> files = new ArrayList<>();
     for (String type : types) {
       if (!TYPE.matcher(type).matches()) {
@@ -73,7 +74,7 @@ public final class PeerFiles {
     Path source = folder.resolve(stem + "-f16.gguf");
     try (CacheLock lock = CacheLock.of(source)) {
       try {
-        write(config, model.label(), source);
+        write(config, model.label(), GgufType.F16, source);
         for (int i = 0; i < files.size(); i++) {
           if (!Files.exists(files.get(i))) {
             quantize(quantize, source, files.get(i), types.get(i), threads, limit);
@@ -86,8 +87,67 @@ public final class PeerFiles {
     return files;
   }
 
-  private void write(ModelConfig config, String name, Path file) throws IOException {
-    GgufExport gguf = new RandomModel(config, seed).gguf(name, GgufType.F16);
+  /**
+   * Every matrix of a model at Q4_0, which needs no program of a peer.
+   *
+   * @throws FormatException if the disk is too small, or another process writes
+   */
+  public Path plain(PublishedModel model, OptionalInt layers, OptionalInt vocabSize)
+      throws IOException {
+    ModelConfig config = model.config(layers, vocabSize);
+    Path file = folder.resolve(stem(model, config) + "-plain-Q4_0.gguf");
+    if (!Files.exists(file)) {
+      Files.createDirectories(folder);
+      try (CacheLock lock = CacheLock.of(file)) {
+        write(config, model.label(), GgufType.Q4_0, file);
+      }
+    }
+    return file;
+  }
+
+  /**
+   * A folder of Mixtral's shape as Jlama's own {@code quantize} makes it.
+   *
+   * @param jlama its program
+   * @param limit of its run
+   * @throws FormatException as {@link #quantized}
+   */
+  public Path jlama(OptionalInt layers, OptionalInt vocabSize, PeerProgram jlama, Duration limit)
+      throws IOException {
+    PublishedModel model = PublishedModel.MIXTRAL_8X7B;
+    Path quantized = folder.resolve(stem(model, model.config(layers, vocabSize)) + "-jlama-Q4");
+    if (Files.exists(quantized)) {
+      return quantized;
+    }
+    Files.createDirectories(folder);
+    Path source = quantized.resolveSibling(quantized.getFileName() + "-source");
+    Path part = quantized.resolveSibling(quantized.getFileName() + AtomicFile.PART_SUFFIX);
+    try (CacheLock lock = CacheLock.of(quantized)) {
+      try {
+        PackCache.delete(source); // of a run that was killed
+        PackCache.delete(part);
+        MixtralFolder mixtral = new MixtralFolder(layers, vocabSize, seed);
+        progress.accept("writing %s: %,d MB".formatted(source, mixtral.bytes() >> 20));
+        mixtral.write(source, written -> {});
+        progress.accept("quantizing " + quantized);
+        List<String> command = new ArrayList<>(jlama.command());
+        command.addAll(List.of("quantize", source.toString(), part.toString()));
+        new PeerProcess(jlama.name(), limit).run(command);
+        Files.move(part, quantized, StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        PackCache.delete(source);
+        PackCache.delete(part);
+      }
+    }
+    return quantized;
+  }
+
+  private static String stem(PublishedModel model, ModelConfig config) {
+    return "%s-layers%d-vocab%d".formatted(model.label(), config.numLayers(), config.vocabSize());
+  }
+
+  private void write(ModelConfig config, String name, GgufType type, Path file) throws IOException {
+    GgufExport gguf = new RandomModel(config, seed).gguf(name, type);
     progress.accept("writing %s: %,d MB".formatted(file, gguf.bytes() >> 20));
     gguf.write(file, written -> {});
   }

@@ -2,7 +2,10 @@ package dev.quern.bench.peers;
 
 import dev.quern.bench.speed.SpeedCost;
 import dev.quern.bench.speed.SpeedTest;
+import dev.quern.format.DType;
+import dev.quern.format.FormatException;
 import dev.quern.format.StoredMatrix;
+import dev.quern.format.TensorInfo;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.TensorKey;
@@ -25,6 +28,7 @@ import java.util.Map;
  *     matrices
  * @param bytes of all tensors
  * @param touched bytes that decoding one token reads, by component
+ * @param cacheType of keys and values
  */
 public record PeerModel(
     Path file,
@@ -33,10 +37,8 @@ public record PeerModel(
     boolean randomWeights,
     ModelConfig config,
     long bytes,
-    Map<Component, Long> touched) {
-
-  /** What llama.cpp and its relatives keep keys and values in. */
-  private static final int CACHE_BYTES = Short.BYTES;
+    Map<Component, Long> touched,
+    DType cacheType) {
 
   public PeerModel {
     touched = Map.copyOf(touched);
@@ -49,22 +51,48 @@ public record PeerModel(
   public static PeerModel read(Path file, String name, boolean randomWeights) throws IOException {
     try (ModelSource source = ModelSource.open(file)) {
       ModelConfig config = source.config();
-      Map<Component, Long> touched = new EnumMap<>(Component.class);
-      Map<String, Long> weights = new HashMap<>();
-      long bytes = 0;
-      Iterator<TensorKey> keys = config.tensorKeys().iterator();
-      while (keys.hasNext()) {
-        TensorKey key = keys.next();
-        StoredMatrix matrix = source.stored(key);
-        bytes += matrix.bytes();
-        touched.merge(key.role().component(), touched(config, key, matrix.bytes()), Long::sum);
-        if (key.role().input().isPresent()) {
-          weights.merge(matrix.encoding().label(), matrix.elements(), Long::sum);
-        }
-      }
-      return new PeerModel(
-          file, name, quantization(weights), randomWeights, config, bytes, touched);
+      Contents contents =
+          key -> {
+            StoredMatrix matrix = source.stored(key);
+            return new Stored(matrix.bytes(), matrix.encoding().label());
+          };
+      // What llama.cpp and its relatives keep keys and values in.
+      return of(file, name, randomWeights, config, contents, DType.F16);
     }
+  }
+
+  /** What a file holds of a tensor. */
+  record Stored(long bytes, String encoding) {}
+
+  /** Where tensors are looked up. */
+  @FunctionalInterface
+  interface Contents {
+    Stored of(TensorKey key) throws FormatException;
+  }
+
+  static PeerModel of(
+      Path file,
+      String name,
+      boolean randomWeights,
+      ModelConfig config,
+      Contents contents,
+      DType cacheType)
+      throws FormatException {
+    Map<Component, Long> touched = new EnumMap<>(Component.class);
+    Map<String, Long> weights = new HashMap<>();
+    long bytes = 0;
+    Iterator<TensorKey> keys = config.tensorKeys().iterator();
+    while (keys.hasNext()) {
+      TensorKey key = keys.next();
+      Stored stored = contents.of(key);
+      bytes += stored.bytes();
+      touched.merge(key.role().component(), touched(config, key, stored.bytes()), Long::sum);
+      if (key.role().input().isPresent()) {
+        weights.merge(stored.encoding(), TensorInfo.elements(config.shape(key)), Long::sum);
+      }
+    }
+    return new PeerModel(
+        file, name, quantization(weights), randomWeights, config, bytes, touched, cacheType);
   }
 
   /** Of the experts the first topK stand for those that a token chooses. */
@@ -106,6 +134,6 @@ public record PeerModel(
             case TokenMixer.DeltaNet m -> 0;
           };
     }
-    return elements * CACHE_BYTES;
+    return cacheType.bytes(elements);
   }
 }

@@ -97,6 +97,7 @@ final class GgufDescription {
         switch (type) {
           case F32 -> 0;
           case F16 -> 1;
+          case Q4_0 -> 2;
           case Q8_0 -> 7;
           case BF16 -> 32;
           default -> throw new IllegalArgumentException("no file type of " + type);

@@ -30,7 +30,7 @@ import java.util.stream.IntStream;
  */
 public final class GgufExport {
   private static final Set<GgufType> TYPES =
-      EnumSet.of(GgufType.F32, GgufType.F16, GgufType.BF16, GgufType.Q8_0);
+      EnumSet.of(GgufType.F32, GgufType.F16, GgufType.BF16, GgufType.Q8_0, GgufType.Q4_0);
   private static final int PIECE_WEIGHTS = 4 << 20;
 
   /** Where weights come from. */
@@ -56,7 +56,7 @@ public final class GgufExport {
 
   /**
    * @param weights of all tensors of the configuration
-   * @param type of matrices: F32, F16, BF16 or Q8_0; F16 where rows are no whole blocks
+   * @param type of matrices: F32, F16, BF16, Q8_0 or Q4_0; F16 where rows are no whole blocks
    * @param tokens of the vocabulary, spelled in GPT-2's alphabet of bytes, without merges
    * @throws FormatException if no name of GGUF is known for the family
    * @throws IllegalArgumentException if the type is another
@@ -65,7 +65,8 @@ public final class GgufExport {
       ModelConfig config, Weights weights, String name, GgufType type, List<String> tokens)
       throws FormatException {
     if (!TYPES.contains(type)) {
-      throw new IllegalArgumentException("GGUF is written as f32, f16, bf16 or q8_0, not " + type);
+      throw new IllegalArgumentException(
+          "GGUF is written as f32, f16, bf16, q8_0 or q4_0, not " + type);
     }
     this.config = config;
     this.weights = weights;

@@ -126,7 +126,8 @@ public final class PackCache {
     progress.accept("written in %.1f s, %.0f MB/s".formatted(seconds, bytes / 1e6 / seconds));
   }
 
-  private static void delete(Path folder) throws IOException {
+  /** Deletes a folder with what is in it, if it is there. */
+  public static void delete(Path folder) throws IOException {
     if (Files.exists(folder)) {
       try (Stream<Path> all = Files.walk(folder)) {
         for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {

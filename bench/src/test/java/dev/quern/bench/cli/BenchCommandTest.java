@@ -80,6 +80,25 @@ class BenchCommandTest {
   }
 
   @Test
+  void peersThatCannotRunAreWrongUsage() {
+    assertEquals(2, run("bench", "--like", "qwen3-30b-a3b", "--peer", "jlama"));
+    assertTrue(err.toString().contains("--peer jlama: expected --like mixtral-8x7b"), "" + err);
+    assertEquals(2, run("bench", "--like", "gpt-oss-20b", "--peer", "java-llama.cpp"));
+    assertTrue(err.toString().contains("found gpt-oss-20b"), "" + err);
+    assertEquals(2, run("bench", "--model", MODEL, "--peer", "jlama"));
+    assertTrue(err.toString().contains("expected with --like: it reads no GGUF"), "" + err);
+    assertEquals(2, run("bench", "--model", MODEL, "--peer", "java-llama.cpp"));
+    assertTrue(err.toString().contains("--peer: expected --peer-model or --like"), "" + err);
+    assertEquals(2, run("bench", "--like", "mixtral-8x7b", "--peer", "jlana"));
+    assertTrue(err.toString().contains("jlama or java-llama.cpp, found jlana"), "" + err);
+    String[] nothingReadsIt = {
+      "bench", "--like", "mixtral-8x7b", "--peer", "jlama", "--peer-model", "a.gguf"
+    };
+    assertEquals(2, run(nothingReadsIt));
+    assertTrue(err.toString().contains("one that reads GGUF"), "" + err);
+  }
+
+  @Test
   void subcommandsNeedNoModel() {
     assertEquals(0, run("bench", "smoke", "--filter", "none of them"), err.toString());
     assertTrue(out.toString().contains("multiply-add in registers"), out.toString());

@@ -86,7 +86,8 @@ class PeersTest {
   @Test
   void theLastRepetitionOfEachProcessCounts() throws IOException {
     Path program = script("bench", LLAMA_BENCH);
-    try (LlamaBench peer = LlamaBench.open("peer", program, model(GgufType.F16), 2, LIMIT)) {
+    try (LlamaBench peer =
+        LlamaBench.open(PeerProgram.llamaBench("peer", program), model(GgufType.F16), 2, LIMIT)) {
       assertEquals("abc", peer.subject().version());
       assertEquals(2, peer.subject().threads());
       assertEquals(612, peer.repetition(new SpeedTest(SpeedTest.Kind.PREFILL, 512, 0)));
@@ -100,7 +101,8 @@ class PeersTest {
     PeerModel model = model(GgufType.F16);
     FormatException e =
         assertThrows(
-            FormatException.class, () -> LlamaBench.open("peer", program, model, 2, LIMIT));
+            FormatException.class,
+            () -> LlamaBench.open(PeerProgram.llamaBench("peer", program), model, 2, LIMIT));
     assertTrue(
         e.getMessage().startsWith("peer: expected a result of pp8 with 2 threads, found"),
         e.getMessage());

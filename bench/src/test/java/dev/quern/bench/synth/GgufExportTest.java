@@ -18,6 +18,8 @@ import dev.quern.model.RandomFolder;
 import dev.quern.model.Session;
 import dev.quern.text.Tokenizer;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -47,6 +49,24 @@ class GgufExportTest {
     Path plain = folder.resolve("plain");
     model.write(plain, written -> {});
     assertClose(logits(plain), logits(file), tolerance);
+  }
+
+  /** A block spans -8 to 7 steps from its weight farthest from 0; the others are rounded. */
+  @Test
+  void q4KeepsWeightsToHalfAStep() {
+    float[] row = new float[32];
+    for (int i = 0; i < row.length; i++) {
+      row[i] = (i * 7 % 32 - 20) / 10f; // -2 to 1.1: the farthest from 0 is below it
+    }
+    MemorySegment block = MemorySegment.ofArray(new byte[18]);
+    GgufEncoder.encode(GgufType.Q4_0, row, row.length, block, 0);
+    float step = Float.float16ToFloat(block.get(ValueLayout.JAVA_SHORT_UNALIGNED, 0));
+    assertEquals(2 / 8f, step, 1e-3);
+    for (int i = 0; i < row.length; i++) {
+      int codes = block.get(ValueLayout.JAVA_BYTE, 2 + i % 16);
+      int code = i < 16 ? codes & 15 : codes >> 4 & 15;
+      assertEquals(row[i], (code - 8) * step, step / 2 + 1e-3, "weight " + i);
+    }
   }
 
   @Test
