@@ -99,16 +99,12 @@ final class TableLoops {
         ShortVector f0 = shorts(data, from);
         ShortVector f1 = shorts(data, from + 64);
         ShortVector f2 = shorts(data, from + 128);
-        ShortVector found = found(f0, table, entry);
+        ShortVector found =
+            found(f0, table, entry).add(found(f1, table, entry + 64)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(f1, table, entry + 64);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(f2, table, entry + 128);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(fourthField(f0, f1, f2), table, entry + 192);
+        ByteVector last = found(fourthField(f0, f1, f2), table, entry + 192);
+        found = found(f2, table, entry + 128).add(last).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 192;
@@ -128,8 +124,8 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 64. */
-  private static ShortVector found(ShortVector index, MemorySegment table, int at) {
-    return index.reinterpretAsBytes().selectFrom(bytes(table, at)).reinterpretAsShorts();
+  private static ByteVector found(ShortVector index, MemorySegment table, int at) {
+    return index.reinterpretAsBytes().selectFrom(bytes(table, at));
   }
 
   /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
@@ -155,10 +151,14 @@ final class TableLoops {
       short[] fields, int count, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int field = 0; field < count; field++) {
-      ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
-      int entry = entries + field * ProductTable.PAIR_ENTRIES;
-      ShortVector found = foundByParts(index, table, entry);
+    for (int first = 0; first < count; first += 2) {
+      ByteVector quarter = ByteVector.zero(BYTES);
+      for (int field = first; field < first + 2; field++) {
+        ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+        int entry = entries + field * ProductTable.PAIR_ENTRIES;
+        quarter = quarter.add(foundByParts(index, table, entry));
+      }
+      ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
@@ -167,18 +167,16 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
-  private static ShortVector foundByParts(ShortVector indices, byte[] table, int at) {
+  private static ByteVector foundByParts(ShortVector indices, byte[] table, int at) {
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
-      return entries(index, table, at)
-          .blend(entries(index, table, at + 32), bit5)
-          .reinterpretAsShorts();
+      return entries(index, table, at).blend(entries(index, table, at + 32), bit5);
     }
     VectorMask<Byte> bit4 = indices.lanewise(LSHL, 3).reinterpretAsBytes().lt((byte) 0);
     ByteVector low = entries(index, table, at).blend(entries(index, table, at + 16), bit4);
     ByteVector high = entries(index, table, at + 32).blend(entries(index, table, at + 48), bit4);
-    return low.blend(high, bit5).reinterpretAsShorts();
+    return low.blend(high, bit5);
   }
 
   private static ByteVector entries(ByteVector index, byte[] table, int at) {
@@ -220,7 +218,10 @@ final class TableLoops {
     }
   }
 
-  /** At 2 bits. A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which. */
+  /**
+   * At 2 bits. A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which.
+   * Written out, or the method is short enough to be inlined.
+   */
   private static void wholeSumsOfPairs(
       MemorySegment data,
       long block,
@@ -241,16 +242,17 @@ final class TableLoops {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
         ByteVector four = bytes(table, entry);
-        ShortVector found = found(first.and(LOW_NIBBLES), four);
+        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
+        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
+        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+        ShortVector found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(second.and(LOW_NIBBLES).or((short) 0x2020), four);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(second.lanewise(LSHR, 4).or((short) 0x3030), four);
+        next = second.and(LOW_NIBBLES).or((short) 0x2020);
+        low = next.reinterpretAsBytes().selectFrom(four);
+        next = second.lanewise(LSHR, 4).or((short) 0x3030);
+        high = next.reinterpretAsBytes().selectFrom(four);
+        found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 128;
@@ -261,7 +263,7 @@ final class TableLoops {
     }
   }
 
-  /** At 4 bits; the entries of two columns are added as bytes, in which they fit. */
+  /** At 4 bits: a vector of 64 entries serves a quarter. */
   private static void wholeSumsOfColumns(
       MemorySegment data,
       long block,
@@ -282,14 +284,15 @@ final class TableLoops {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
         ByteVector four = bytes(table, entry);
-        ShortVector found =
-            found(first.and(LOW_NIBBLES), four)
-                .add(found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four));
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found =
-            found(second.and(LOW_NIBBLES).or((short) 0x2020), four)
-                .add(found(second.lanewise(LSHR, 4).or((short) 0x3030), four));
+        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
+        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
+        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+        ByteVector quarter = low.add(high);
+        next = second.and(LOW_NIBBLES).or((short) 0x2020);
+        low = next.reinterpretAsBytes().selectFrom(four);
+        next = second.lanewise(LSHR, 4).or((short) 0x3030);
+        high = next.reinterpretAsBytes().selectFrom(four);
+        ShortVector found = quarter.add(low.add(high)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 128;
@@ -300,30 +303,32 @@ final class TableLoops {
     }
   }
 
-  private static ShortVector found(ShortVector index, ByteVector entries) {
-    return index.reinterpretAsBytes().selectFrom(entries).reinterpretAsShorts();
+  private static ByteVector found(ShortVector index, ByteVector entries) {
+    return index.reinterpretAsBytes().selectFrom(entries);
   }
 
   private static void partSumsOfNibbles(
       MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int v = 0; v < vectors; v++) {
-      ShortVector nibbles = shorts(data, from + 64L * v);
-      int entry = entries + 32 * v;
-      ShortVector low = nibbles.and(LOW_NIBBLES);
-      ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
-      ByteVector first = ByteVector.fromArray(BYTES, table, entry);
-      ByteVector second = first;
-      if (BYTE_COUNT == 32) {
-        high = high.or((short) 0x1010);
-      } else {
-        second = ByteVector.fromArray(BYTES, table, entry + 16);
+    int quarterVectors = vectors / 4;
+    for (int quarter = 0; quarter < 4; quarter++) {
+      ByteVector bytes = ByteVector.zero(BYTES);
+      for (int v = quarter * quarterVectors; v < (quarter + 1) * quarterVectors; v++) {
+        ShortVector nibbles = shorts(data, from + 64L * v);
+        int entry = entries + 32 * v;
+        ShortVector low = nibbles.and(LOW_NIBBLES);
+        ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+        ByteVector first = ByteVector.fromArray(BYTES, table, entry);
+        ByteVector second = first;
+        if (BYTE_COUNT == 32) {
+          high = high.or((short) 0x1010);
+        } else {
+          second = ByteVector.fromArray(BYTES, table, entry + 16);
+        }
+        bytes = bytes.add(found(low, first)).add(found(high, second));
       }
-      ShortVector found = found(low, first);
-      all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8));
-      found = found(high, second);
+      ShortVector found = bytes.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
