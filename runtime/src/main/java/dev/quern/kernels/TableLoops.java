@@ -151,13 +151,12 @@ final class TableLoops {
       short[] fields, int count, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int first = 0; first < count; first += 2) {
-      ByteVector quarter = ByteVector.zero(BYTES);
-      for (int field = first; field < first + 2; field++) {
-        ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
-        int entry = entries + field * ProductTable.PAIR_ENTRIES;
-        quarter = quarter.add(foundByParts(index, table, entry));
-      }
+    for (int field = 0; field < count; field += 2) {
+      ShortVector first = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+      ShortVector second = ShortVector.fromArray(SHORTS, fields, (field + 1) * SHORT_COUNT);
+      int entry = entries + field * ProductTable.PAIR_ENTRIES;
+      ByteVector quarter = foundByParts(first, table, entry);
+      quarter = quarter.add(foundByParts(second, table, entry + ProductTable.PAIR_ENTRIES));
       ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
@@ -212,8 +211,12 @@ final class TableLoops {
       long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
       for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
         int to = run * RUN_SHORTS + part / 2;
-        partSumsOfNibbles(
-            data, from + part, vectors, table.unaligned(), tableAt + run * 32 * vectors, sums, to);
+        int entries = tableAt + run * 32 * vectors;
+        if (vectors == 4) {
+          partSumsOfPairs(data, from + part, table.unaligned(), entries, sums, to);
+        } else {
+          partSumsOfColumns(data, from + part, table.unaligned(), entries, sums, to);
+        }
       }
     }
   }
@@ -307,33 +310,45 @@ final class TableLoops {
     return index.reinterpretAsBytes().selectFrom(entries);
   }
 
-  private static void partSumsOfNibbles(
-      MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
+  private static void partSumsOfPairs(
+      MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    int quarterVectors = vectors / 4;
-    for (int quarter = 0; quarter < 4; quarter++) {
-      ByteVector bytes = ByteVector.zero(BYTES);
-      for (int v = quarter * quarterVectors; v < (quarter + 1) * quarterVectors; v++) {
-        ShortVector nibbles = shorts(data, from + 64L * v);
-        int entry = entries + 32 * v;
-        ShortVector low = nibbles.and(LOW_NIBBLES);
-        ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
-        ByteVector first = ByteVector.fromArray(BYTES, table, entry);
-        ByteVector second = first;
-        if (BYTE_COUNT == 32) {
-          high = high.or((short) 0x1010);
-        } else {
-          second = ByteVector.fromArray(BYTES, table, entry + 16);
-        }
-        bytes = bytes.add(found(low, first)).add(found(high, second));
-      }
-      ShortVector found = bytes.reinterpretAsShorts();
+    for (int v = 0; v < 4; v++) {
+      ShortVector found =
+          both(shorts(data, from + 64L * v), table, entries + 32 * v).reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  private static void partSumsOfColumns(
+      MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+    for (int v = 0; v < 8; v += 2) {
+      ShortVector found =
+          both(shorts(data, from + 64L * v), table, entries + 32 * v)
+              .add(both(shorts(data, from + 64L * v + 64), table, entries + 32 * v + 32))
+              .reinterpretAsShorts();
+      all = all.add(found);
+      odd = odd.add(found.lanewise(LSHR, 8));
+    }
+    all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+    odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  /** What the nibbles of a byte find in 16 entries each, together. */
+  private static ByteVector both(ShortVector nibbles, byte[] table, int at) {
+    ShortVector low = nibbles.and(LOW_NIBBLES);
+    ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+    ByteVector first = ByteVector.fromArray(BYTES, table, at);
+    if (BYTE_COUNT == 32) {
+      return found(low, first).add(found(high.or((short) 0x1010), first));
+    }
+    return found(low, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
   }
 
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
