@@ -152,11 +152,18 @@ final class TableLoops {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int field = 0; field < count; field += 2) {
-      ShortVector first = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
-      ShortVector second = ShortVector.fromArray(SHORTS, fields, (field + 1) * SHORT_COUNT);
       int entry = entries + field * ProductTable.PAIR_ENTRIES;
-      ByteVector quarter = foundByParts(first, table, entry);
-      quarter = quarter.add(foundByParts(second, table, entry + ProductTable.PAIR_ENTRIES));
+      ByteVector quarter = ByteVector.zero(BYTES);
+      if (BYTE_COUNT == 32) {
+        quarter = foundByParts(fields, field, table, entry);
+        int next = entry + ProductTable.PAIR_ENTRIES;
+        quarter = quarter.add(foundByParts(fields, field + 1, table, next));
+      } else { // eight lookups in one body would be too many
+        for (int i = 0; i < 2; i++) {
+          int at = entry + i * ProductTable.PAIR_ENTRIES;
+          quarter = quarter.add(foundByParts(fields, field + i, table, at));
+        }
+      }
       ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
@@ -166,7 +173,8 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
-  private static ByteVector foundByParts(ShortVector indices, byte[] table, int at) {
+  private static ByteVector foundByParts(short[] fields, int field, byte[] table, int at) {
+    ShortVector indices = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
