@@ -47,13 +47,13 @@ final class LevelLoops {
    */
   static void scaleRuns(
       TableLevels levels, float[] x, int firstRun, int endRun, float[] scales, int stride, int at) {
-    boolean pairs = levels.unitCols() == 2;
     for (int run = firstRun; run < endRun; run++) {
       int col = run * RUN_COLS;
       IntVector sizes = IntVector.zero(Lanes.INTS); // bits of floats from 0 on compare as integers
       for (int i = col; i < col + RUN_COLS; i += COUNT) {
         FloatVector size = FloatVector.fromArray(Lanes.FLOATS, x, i).abs();
-        size = pairs ? size.add(Lanes.swapped(size, 1)) : size;
+        size = size.add(Lanes.swapped(size, 1));
+        size = size.add(Lanes.swapped(size, 2));
         sizes = sizes.max(size.reinterpretAsInts());
       }
       float peak = levels.max() * Float.intBitsToFloat(sizes.reduceLanes(MAX));

@@ -17,18 +17,19 @@ import java.util.Arrays;
  * + 2^bits · i[c+1] for a pair. In float32, with rounding after every operation but the fused one,
  *
  * <pre>
- * peak  = max |level| · max over the units of Σ |x[c]|
- * scale = peak / m              of the run; m = 127 for pairs, 63 for columns
+ * peak  = max |level| · max over the quarters of ((|x[c]| + |x[c+1]|) + (|x[c+2]| + |x[c+3]|))
+ * scale = peak / m              of the run; m = 126 and b = 64 for pairs, 125 and 32 for columns
  * a[c]  = x[c] · (m / peak)
- * sum   = fma(level[i[c]], a[c], 49152 + m + 1.5)                              one column
- * sum   = fma(level[i[c+1]], a[c+1], fma(level[i[c]], a[c], 49152 + m + 1.5))  a pair
- * entry = ⌊sum⌋ − 49152
+ * sum   = fma(level[i[c]], a[c], 49152 + b + 0.5)                              one column
+ * sum   = fma(level[i[c+1]], a[c+1], fma(level[i[c]], a[c], 49152 + b + 0.5))  a pair
+ * entry = ⌊sum⌋ mod 256
  * </pre>
  *
- * a rounded product and m + 1, from 1 to 2m + 1; so large a float is a multiple of 2<sup>-8</sup>.
- * The entries of two columns fit in a byte together, so kernels add them before they widen them. A
- * peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is scale ·
- * (Σ entries − 1024), in integers exact.
+ * a rounded product and b, modulo 256; so large a float is a multiple of 2<sup>-8</sup>. A quarter
+ * is four columns. Its products are at most m together, their rounding adds at most 127 − m and
+ * their b are 128: kernels add its entries as bytes, modulo 256, and have a sum from 1 to 255 to
+ * widen. A peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is
+ * scale · (Σ over the quarters (Σ entries mod 256) − 512), in integers exact.
  *
  * <p>Once started, threads may fill different runs; none may look up before all are filled.
  */
@@ -36,8 +37,14 @@ public final class ProductTable {
   /** From it on scales stay normal floats, 2^-16 times as large too. */
   static final float MIN_PEAK = 1e-24f;
 
-  /** Of all entries of a run together: so much more than the products. */
-  static final int RUN_BIAS = 1024;
+  /** Columns whose entries are added in a byte. */
+  static final int QUARTER_COLS = 4;
+
+  /** Of the entries of a quarter together: so much more than the products. */
+  static final int QUARTER_BIAS = 128;
+
+  /** The same of a run. */
+  static final int RUN_BIAS = RUN_COLS / QUARTER_COLS * QUARTER_BIAS;
 
   /** No vector of a table crosses a cache line: in arrays, whose address is not known, most do. */
   static final int ALIGNMENT = 64;

@@ -72,9 +72,9 @@ public final class ScalarKernels implements Kernels {
     int col = run * TileLayout.RUN_COLS;
     int unitCols = levels.unitCols();
     float max = 0;
-    for (int c = col; c < col + TileLayout.RUN_COLS; c += unitCols) {
-      float size = unitCols == 1 ? Math.abs(x[c]) : Math.abs(x[c]) + Math.abs(x[c + 1]);
-      max = Math.max(max, size);
+    for (int c = col; c < col + TileLayout.RUN_COLS; c += ProductTable.QUARTER_COLS) {
+      float first = Math.abs(x[c]) + Math.abs(x[c + 1]);
+      max = Math.max(max, first + (Math.abs(x[c + 2]) + Math.abs(x[c + 3])));
     }
     float peak = levels.max() * max;
     boolean none = peak < ProductTable.MIN_PEAK;
@@ -130,13 +130,18 @@ public final class ScalarKernels implements Kernels {
     TableLevels levels = table.levels();
     int bits = levels.bits();
     int sum = -ProductTable.RUN_BIAS;
+    byte quarter = 0;
     for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int entry = 0;
       for (int c = 0; c < levels.unitCols(); c++) {
         entry |= TilePacking.index(w, row, run, unit * levels.unitCols() + c) << bits * c;
       }
       int at = run * levels.runEntries() + unit * levels.unitEntries() + entry;
-      sum += Byte.toUnsignedInt(table.entries().get(ValueLayout.JAVA_BYTE, at));
+      quarter += table.entries().get(ValueLayout.JAVA_BYTE, at);
+      if ((unit + 1) % levels.quarterUnits() == 0) {
+        sum += Byte.toUnsignedInt(quarter);
+        quarter = 0;
+      }
     }
     return sum;
   }

@@ -12,7 +12,6 @@ final class TableBatch {
   /** Of a piece: what it unpacks and fills serves this many vectors and tiles. */
   private static final int PIECE_VECTORS = 32;
 
-  private static final int MAX_PIECE_TILES = 32;
   private static final int MIN_PIECE_TILES = 8;
 
   private float[] x;
@@ -92,7 +91,7 @@ final class TableBatch {
 
   /** Cuts the tiles, into about equal pieces of about so many. */
   void cut(long target) {
-    int cuts = Math.ceilDiv(tiles, Math.clamp(target, MIN_PIECE_TILES, MAX_PIECE_TILES));
+    int cuts = Math.ceilDiv(tiles, Math.clamp(target, MIN_PIECE_TILES, TableScratch.MAX_TILES));
     pieceTiles = Math.ceilDiv(tiles, cuts);
   }
 
@@ -110,9 +109,9 @@ final class TableBatch {
 
   /** Parts have about as many whole groups. */
   private int firstVector(int part) {
-    int groups = Math.ceilDiv(vectors, TableBatchLoops.GROUP_VECTORS);
+    int groups = Math.ceilDiv(vectors, TableScratch.GROUP_VECTORS);
     int group = VectorGroups.first(part, parts(), groups);
-    return Math.min(group * TableBatchLoops.GROUP_VECTORS, vectors);
+    return Math.min(group * TableScratch.GROUP_VECTORS, vectors);
   }
 
   /** The matrix of a tile; all have as many columns and the same codebook. */

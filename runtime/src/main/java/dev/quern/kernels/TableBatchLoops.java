@@ -1,5 +1,12 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.TableScratch.GROUP_VECTORS;
+import static dev.quern.kernels.TableScratch.MASK;
+import static dev.quern.kernels.TableScratch.MEMORY;
+import static dev.quern.kernels.TableScratch.SUMS;
+import static dev.quern.kernels.TableScratch.SUM_BYTES;
+import static dev.quern.kernels.TableScratch.TABLES;
+import static dev.quern.kernels.TableScratch.VECTOR_BYTES;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
@@ -15,19 +22,11 @@ import jdk.incubator.vector.ShortVector;
  * The loops of {@link TableBatches}, for vectors of 512 bits: a vector is a tile's 64 rows. Rows
  * and sums lie in bytes and shorts as in {@link TableLoops}, which adds up in the same order.
  *
- * <p>Places are ints: with long ones C2 checks every access and loads the number of bits to shift
- * by again and again. Segments are aligned, where arrays would have every vector cross a cache
- * line. Not more than 4 lookups of bytes per method: see {@link TileLoops}.
+ * <p>All but weights and float arrays lies in {@link TableScratch#MEMORY}. Places there are ints:
+ * with long ones C2 loads the number of bits to shift by again and again. Without checks of bounds
+ * a method may have 8 lookups of bytes, but little more: see {@link TileLoops}.
  */
 final class TableBatchLoops {
-  /** Vectors whose sums are computed at once. */
-  static final int GROUP_VECTORS = 4;
-
-  static final int VECTOR_BYTES = 64;
-
-  /** Of the sums of a run, of each of the group's vectors. */
-  static final int SUM_BYTES = 2 * VECTOR_BYTES;
-
   /** 64 entries for each vector of a group. */
   private static final int TABLE_BYTES = GROUP_VECTORS * VECTOR_BYTES;
 
@@ -41,21 +40,19 @@ final class TableBatchLoops {
   private TableBatchLoops() {}
 
   /** The 8 fields of every run at 3 bits, a vector each; the upper two bits of a byte are junk. */
-  static void fields3(
-      MemorySegment data, long block, int blockBytes, int runs, MemorySegment out, int at) {
+  static void fields3(MemorySegment data, long block, int blockBytes, int runs, int indices) {
     for (int run = 0; run < runs; run++) {
       long from = block + (long) (run >> 1) * blockBytes + VECTOR_BYTES + (run & 1) * 384L;
-      int to = at + run * 8 * VECTOR_BYTES;
       for (int half = 0; half < 2; half++) {
+        int to = indices + (run * 8 + half * 4) * VECTOR_BYTES & MASK;
         ShortVector f0 = shorts(data, from);
         ShortVector f1 = shorts(data, from + 64);
         ShortVector f2 = shorts(data, from + 128);
-        store(f0, out, to);
-        store(f1, out, to + 64);
-        store(f2, out, to + 128);
-        store(TableLoops.fourthField(f0, f1, f2), out, to + 192);
+        store(f0, to);
+        store(f1, to + 64);
+        store(f2, to + 128);
+        store(TableLoops.fourthField(f0, f1, f2), to + 192);
         from += 192;
-        to += 256;
       }
     }
   }
@@ -67,68 +64,48 @@ final class TableBatchLoops {
    * @param vectors of 64 bytes in a run: 4 or 8
    */
   static void nibbles(
-      MemorySegment data,
-      long block,
-      int blockBytes,
-      int vectors,
-      int runs,
-      MemorySegment out,
-      int at) {
+      MemorySegment data, long block, int blockBytes, int vectors, int runs, int indices) {
     for (int run = 0; run < runs; run++) {
       long from = block + (long) (run >> 1) * blockBytes + VECTOR_BYTES + (run & 1) * 64L * vectors;
-      int to = at + run * 2 * vectors * VECTOR_BYTES;
       for (int v = 0; v < vectors; v += 2) {
+        int to = indices + (run * vectors + v) * 2 * VECTOR_BYTES & MASK;
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
-        store(first.and(LOW_NIBBLES), out, to);
-        store(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), out, to + 64);
-        store(second.and(LOW_NIBBLES).or((short) 0x2020), out, to + 128);
-        store(second.lanewise(LSHR, 4).or((short) 0x3030), out, to + 192);
+        store(first.and(LOW_NIBBLES), to);
+        store(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), to + 64);
+        store(second.and(LOW_NIBBLES).or((short) 0x2020), to + 128);
+        store(second.lanewise(LSHR, 4).or((short) 0x3030), to + 192);
         from += 128;
-        to += 256;
       }
     }
   }
 
   /** The scales of the groups of every run, 64 floats in row order, for {@link #addScaled}. */
   static void scales(
-      MemorySegment data,
-      long block,
-      int blockBytes,
-      int runs,
-      float[] scaleTable,
-      MemorySegment out,
-      int at) {
+      MemorySegment data, long block, int blockBytes, int runs, float[] scaleTable, int scales) {
     IntVector table = Lanes.floats(scaleTable, 0).mul(HALF).reinterpretAsInts();
     for (int run = 0; run < runs; run++) {
       IntVector codes =
           Lanes.ints(data, block + (long) (run >> 1) * blockBytes).lanewise(LSHR, 16 * (run & 1));
-      int to = at + run * 4 * VECTOR_BYTES;
-      store(codes.selectFrom(table), out, to);
+      int to = scales + run * 4 * VECTOR_BYTES & MASK;
+      store(codes.selectFrom(table), to);
       codes = codes.lanewise(LSHR, 4);
-      store(codes.selectFrom(table), out, to + 64);
+      store(codes.selectFrom(table), to + 64);
       codes = codes.lanewise(LSHR, 4);
-      store(codes.selectFrom(table), out, to + 128);
+      store(codes.selectFrom(table), to + 128);
       codes = codes.lanewise(LSHR, 4);
-      store(codes.selectFrom(table), out, to + 192);
+      store(codes.selectFrom(table), to + 192);
     }
   }
 
   /**
-   * Sums of the runs of a tile for the vectors of a group, at 2 and 3 bits.
+   * Sums of the runs of a tile for the vectors of a group, at 2 and 3 bits: of each run and vector
+   * what {@link TableLoops} calls all and odd.
    *
    * @param indices as {@link #fields3} or {@link #nibbles} wrote them
    * @param shared units to which 64 entries belong, as a power of two
-   * @param tables [run, 64 entries, vector of the group]
-   * @param sums written: [run, vector of the group, even and odd bytes]
    */
-  static void sumsOfPairs(
-      MemorySegment indices,
-      int at,
-      int shared,
-      int runs,
-      MemorySegment tables,
-      MemorySegment sums) {
+  static void sumsOfPairs(int slot, int indices, int shared, int runs) {
     for (int run = 0; run < runs; run++) {
       ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
       ShortVector all1 = all0;
@@ -138,74 +115,90 @@ final class TableBatchLoops {
       ShortVector odd1 = odd0;
       ShortVector odd2 = odd0;
       ShortVector odd3 = odd0;
-      int from = at + run * 8 * VECTOR_BYTES;
-      int table = (run * 8 >> shared) * TABLE_BYTES;
-      for (int unit = 0; unit < 8; unit++) {
-        ByteVector index = bytes(indices, from + unit * VECTOR_BYTES);
-        int entries = table + (unit >> shared) * TABLE_BYTES;
-        ShortVector found = index.selectFrom(bytes(tables, entries)).reinterpretAsShorts();
+      int from = indices + run * 8 * VECTOR_BYTES;
+      int table = slot + TABLES + (run * 8 >> shared) * TABLE_BYTES;
+      for (int unit = 0; unit < 8; unit += 2) {
+        int at = from + unit * VECTOR_BYTES & MASK;
+        ByteVector first = bytes(at);
+        ByteVector second = bytes(at + 64);
+        int ofFirst = table + (unit >> shared) * TABLE_BYTES & MASK;
+        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES & MASK;
+        ShortVector found =
+            first
+                .selectFrom(bytes(ofFirst))
+                .add(second.selectFrom(bytes(ofSecond)))
+                .reinterpretAsShorts();
         all0 = all0.add(found);
         odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found = index.selectFrom(bytes(tables, entries + 64)).reinterpretAsShorts();
+        found =
+            first
+                .selectFrom(bytes(ofFirst + 64))
+                .add(second.selectFrom(bytes(ofSecond + 64)))
+                .reinterpretAsShorts();
         all1 = all1.add(found);
         odd1 = odd1.add(found.lanewise(LSHR, 8));
-        found = index.selectFrom(bytes(tables, entries + 128)).reinterpretAsShorts();
+        found =
+            first
+                .selectFrom(bytes(ofFirst + 128))
+                .add(second.selectFrom(bytes(ofSecond + 128)))
+                .reinterpretAsShorts();
         all2 = all2.add(found);
         odd2 = odd2.add(found.lanewise(LSHR, 8));
-        found = index.selectFrom(bytes(tables, entries + 192)).reinterpretAsShorts();
+        found =
+            first
+                .selectFrom(bytes(ofFirst + 192))
+                .add(second.selectFrom(bytes(ofSecond + 192)))
+                .reinterpretAsShorts();
         all3 = all3.add(found);
         odd3 = odd3.add(found.lanewise(LSHR, 8));
       }
-      int to = run * GROUP_VECTORS * SUM_BYTES;
-      store(all0.sub(odd0.lanewise(LSHL, 8)), sums, to);
-      store(odd0, sums, to + 64);
-      store(all1.sub(odd1.lanewise(LSHL, 8)), sums, to + 128);
-      store(odd1, sums, to + 192);
-      store(all2.sub(odd2.lanewise(LSHL, 8)), sums, to + 256);
-      store(odd2, sums, to + 320);
-      store(all3.sub(odd3.lanewise(LSHL, 8)), sums, to + 384);
-      store(odd3, sums, to + 448);
+      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
+      store(all0, to);
+      store(odd0, to + 64);
+      store(all1, to + 128);
+      store(odd1, to + 192);
+      store(all2, to + 256);
+      store(odd2, to + 320);
+      store(all3, to + 384);
+      store(odd3, to + 448);
     }
   }
 
   /** The same for the first two vectors of a group that has no more. */
-  static void sumsOfPairsForTwo(
-      MemorySegment indices,
-      int at,
-      int shared,
-      int runs,
-      MemorySegment tables,
-      MemorySegment sums) {
+  static void sumsOfPairsForTwo(int slot, int indices, int shared, int runs) {
     for (int run = 0; run < runs; run++) {
       ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
       ShortVector all1 = all0;
       ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
       ShortVector odd1 = odd0;
-      int from = at + run * 8 * VECTOR_BYTES;
-      int table = (run * 8 >> shared) * TABLE_BYTES;
+      int from = indices + run * 8 * VECTOR_BYTES;
+      int table = slot + TABLES + (run * 8 >> shared) * TABLE_BYTES;
       for (int unit = 0; unit < 8; unit += 2) {
-        ByteVector first = bytes(indices, from + unit * VECTOR_BYTES);
-        ByteVector second = bytes(indices, from + unit * VECTOR_BYTES + 64);
-        int ofFirst = table + (unit >> shared) * TABLE_BYTES;
-        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES;
-        ShortVector found = first.selectFrom(bytes(tables, ofFirst)).reinterpretAsShorts();
+        int at = from + unit * VECTOR_BYTES & MASK;
+        ByteVector first = bytes(at);
+        ByteVector second = bytes(at + 64);
+        int ofFirst = table + (unit >> shared) * TABLE_BYTES & MASK;
+        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES & MASK;
+        ShortVector found =
+            first
+                .selectFrom(bytes(ofFirst))
+                .add(second.selectFrom(bytes(ofSecond)))
+                .reinterpretAsShorts();
         all0 = all0.add(found);
         odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found = first.selectFrom(bytes(tables, ofFirst + 64)).reinterpretAsShorts();
-        all1 = all1.add(found);
-        odd1 = odd1.add(found.lanewise(LSHR, 8));
-        found = second.selectFrom(bytes(tables, ofSecond)).reinterpretAsShorts();
-        all0 = all0.add(found);
-        odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found = second.selectFrom(bytes(tables, ofSecond + 64)).reinterpretAsShorts();
+        found =
+            first
+                .selectFrom(bytes(ofFirst + 64))
+                .add(second.selectFrom(bytes(ofSecond + 64)))
+                .reinterpretAsShorts();
         all1 = all1.add(found);
         odd1 = odd1.add(found.lanewise(LSHR, 8));
       }
-      int to = run * GROUP_VECTORS * SUM_BYTES;
-      store(all0.sub(odd0.lanewise(LSHL, 8)), sums, to);
-      store(odd0, sums, to + 64);
-      store(all1.sub(odd1.lanewise(LSHL, 8)), sums, to + 128);
-      store(odd1, sums, to + 192);
+      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
+      store(all0, to);
+      store(odd0, to + 64);
+      store(all1, to + 128);
+      store(odd1, to + 192);
     }
   }
 
@@ -214,46 +207,39 @@ final class TableBatchLoops {
    *
    * @param vector the first of the two
    */
-  static void sumsOfColumns(
-      MemorySegment indices,
-      int at,
-      int vector,
-      int runs,
-      MemorySegment tables,
-      MemorySegment sums) {
+  static void sumsOfColumns(int slot, int indices, int vector, int runs) {
     for (int run = 0; run < runs; run++) {
       ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
       ShortVector all1 = all0;
       ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
       ShortVector odd1 = odd0;
-      int from = at + run * 16 * VECTOR_BYTES;
-      int table = run * 4 * TABLE_BYTES + vector * VECTOR_BYTES;
-      for (int pair = 0; pair < 8; pair++) {
-        ByteVector first = bytes(indices, from + pair * 2 * VECTOR_BYTES);
-        ByteVector second = bytes(indices, from + pair * 2 * VECTOR_BYTES + 64);
-        int entries = table + (pair >> 1) * TABLE_BYTES;
-        ByteVector entries0 = bytes(tables, entries);
-        ByteVector entries1 = bytes(tables, entries + 64);
-        ShortVector found =
-            first
-                .selectFrom(entries0)
-                .reinterpretAsShorts()
-                .add(second.selectFrom(entries0).reinterpretAsShorts());
+      int from = indices + run * 16 * VECTOR_BYTES;
+      int table = slot + TABLES + run * 4 * TABLE_BYTES + vector * VECTOR_BYTES;
+      for (int quarter = 0; quarter < 4; quarter++) {
+        int at = from + quarter * 4 * VECTOR_BYTES & MASK;
+        ByteVector i0 = bytes(at);
+        ByteVector i1 = bytes(at + 64);
+        ByteVector i2 = bytes(at + 128);
+        ByteVector i3 = bytes(at + 192);
+        int entries = table + quarter * TABLE_BYTES & MASK;
+        ByteVector four = bytes(entries);
+        ByteVector low = i0.selectFrom(four).add(i1.selectFrom(four));
+        ByteVector high = i2.selectFrom(four).add(i3.selectFrom(four));
+        ShortVector found = low.add(high).reinterpretAsShorts();
         all0 = all0.add(found);
         odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found =
-            first
-                .selectFrom(entries1)
-                .reinterpretAsShorts()
-                .add(second.selectFrom(entries1).reinterpretAsShorts());
+        four = bytes(entries + 64);
+        low = i0.selectFrom(four).add(i1.selectFrom(four));
+        high = i2.selectFrom(four).add(i3.selectFrom(four));
+        found = low.add(high).reinterpretAsShorts();
         all1 = all1.add(found);
         odd1 = odd1.add(found.lanewise(LSHR, 8));
       }
-      int to = (run * GROUP_VECTORS + vector) * SUM_BYTES;
-      store(all0.sub(odd0.lanewise(LSHL, 8)), sums, to);
-      store(odd0, sums, to + 64);
-      store(all1.sub(odd1.lanewise(LSHL, 8)), sums, to + 128);
-      store(odd1, sums, to + 192);
+      int to = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
+      store(all0, to);
+      store(odd0, to + 64);
+      store(all1, to + 128);
+      store(odd1, to + 192);
     }
   }
 
@@ -261,33 +247,27 @@ final class TableBatchLoops {
    * rowSums[rowsAt + r] ← fma(sum, scale · runScale, rowSums[rowsAt + r]), run by run, for the rows
    * of a tile and one vector of the group.
    *
-   * @param sums from {@link #sumsOfPairs} or {@link #sumsOfColumns}
    * @param scales from {@link #scales}
    * @param runScales [run, vector of the group]
    */
   static void addScaled(
-      MemorySegment sums,
-      int vector,
-      MemorySegment scales,
-      int scalesAt,
-      int runs,
-      float[] runScales,
-      float[] rowSums,
-      int rowsAt) {
+      int slot, int vector, int scales, int runs, float[] runScales, float[] rowSums, int rowsAt) {
     FloatVector s0 = Lanes.floats(rowSums, rowsAt);
     FloatVector s1 = Lanes.floats(rowSums, rowsAt + 16);
     FloatVector s2 = Lanes.floats(rowSums, rowsAt + 32);
     FloatVector s3 = Lanes.floats(rowSums, rowsAt + 48);
     for (int run = 0; run < runs; run++) {
-      int from = (run * GROUP_VECTORS + vector) * SUM_BYTES;
-      int scale = scalesAt + run * 4 * VECTOR_BYTES;
+      int from = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
+      int scale = scales + run * 4 * VECTOR_BYTES & MASK;
       float runScale = runScales[run * GROUP_VECTORS + vector];
-      IntVector even = Lanes.ints(sums, from);
-      IntVector odd = Lanes.ints(sums, from + 64);
-      s0 = low(even).fma(Lanes.floats(scales, scale).mul(runScale), s0);
-      s1 = low(odd).fma(Lanes.floats(scales, scale + 64).mul(runScale), s1);
-      s2 = high(even).fma(Lanes.floats(scales, scale + 128).mul(runScale), s2);
-      s3 = high(odd).fma(Lanes.floats(scales, scale + 192).mul(runScale), s3);
+      ShortVector all = shorts(MEMORY, from);
+      ShortVector odds = shorts(MEMORY, from + 64);
+      IntVector even = all.sub(odds.lanewise(LSHL, 8)).reinterpretAsInts();
+      IntVector odd = odds.reinterpretAsInts();
+      s0 = low(even).fma(Lanes.floats(MEMORY, scale).mul(runScale), s0);
+      s1 = low(odd).fma(Lanes.floats(MEMORY, scale + 64).mul(runScale), s1);
+      s2 = high(even).fma(Lanes.floats(MEMORY, scale + 128).mul(runScale), s2);
+      s3 = high(odd).fma(Lanes.floats(MEMORY, scale + 192).mul(runScale), s3);
     }
     s0.intoArray(rowSums, rowsAt);
     s1.intoArray(rowSums, rowsAt + 16);
@@ -303,8 +283,9 @@ final class TableBatchLoops {
     return (FloatVector) pairs.and(HIGH_SHORTS).convert(I2F, 0);
   }
 
-  private static ByteVector bytes(MemorySegment data, int at) {
-    return ByteVector.fromMemorySegment(ByteVector.SPECIES_512, data, at, ByteOrder.LITTLE_ENDIAN);
+  private static ByteVector bytes(int at) {
+    return ByteVector.fromMemorySegment(
+        ByteVector.SPECIES_512, MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static ShortVector shorts(MemorySegment data, long at) {
@@ -312,11 +293,11 @@ final class TableBatchLoops {
         ShortVector.SPECIES_512, data, at, ByteOrder.LITTLE_ENDIAN);
   }
 
-  private static void store(ShortVector v, MemorySegment out, int at) {
-    v.intoMemorySegment(out, at, ByteOrder.LITTLE_ENDIAN);
+  private static void store(ShortVector v, int at) {
+    v.intoMemorySegment(MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 
-  private static void store(IntVector v, MemorySegment out, int at) {
-    v.intoMemorySegment(out, at, ByteOrder.LITTLE_ENDIAN);
+  private static void store(IntVector v, int at) {
+    v.intoMemorySegment(MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 }

@@ -99,16 +99,12 @@ final class TableLoops {
         ShortVector f0 = shorts(data, from);
         ShortVector f1 = shorts(data, from + 64);
         ShortVector f2 = shorts(data, from + 128);
-        ShortVector found = found(f0, table, entry);
+        ShortVector found =
+            found(f0, table, entry).add(found(f1, table, entry + 64)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(f1, table, entry + 64);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(f2, table, entry + 128);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(fourthField(f0, f1, f2), table, entry + 192);
+        ByteVector last = found(fourthField(f0, f1, f2), table, entry + 192);
+        found = found(f2, table, entry + 128).add(last).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 192;
@@ -128,8 +124,8 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 64. */
-  private static ShortVector found(ShortVector index, MemorySegment table, int at) {
-    return index.reinterpretAsBytes().selectFrom(bytes(table, at)).reinterpretAsShorts();
+  private static ByteVector found(ShortVector index, MemorySegment table, int at) {
+    return index.reinterpretAsBytes().selectFrom(bytes(table, at));
   }
 
   /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
@@ -155,10 +151,20 @@ final class TableLoops {
       short[] fields, int count, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int field = 0; field < count; field++) {
-      ShortVector index = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+    for (int field = 0; field < count; field += 2) {
       int entry = entries + field * ProductTable.PAIR_ENTRIES;
-      ShortVector found = foundByParts(index, table, entry);
+      ByteVector quarter = ByteVector.zero(BYTES);
+      if (BYTE_COUNT == 32) {
+        quarter = foundByParts(fields, field, table, entry);
+        int next = entry + ProductTable.PAIR_ENTRIES;
+        quarter = quarter.add(foundByParts(fields, field + 1, table, next));
+      } else { // eight lookups in one body would be too many
+        for (int i = 0; i < 2; i++) {
+          int at = entry + i * ProductTable.PAIR_ENTRIES;
+          quarter = quarter.add(foundByParts(fields, field + i, table, at));
+        }
+      }
+      ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
@@ -167,18 +173,17 @@ final class TableLoops {
   }
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
-  private static ShortVector foundByParts(ShortVector indices, byte[] table, int at) {
+  private static ByteVector foundByParts(short[] fields, int field, byte[] table, int at) {
+    ShortVector indices = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
-      return entries(index, table, at)
-          .blend(entries(index, table, at + 32), bit5)
-          .reinterpretAsShorts();
+      return entries(index, table, at).blend(entries(index, table, at + 32), bit5);
     }
     VectorMask<Byte> bit4 = indices.lanewise(LSHL, 3).reinterpretAsBytes().lt((byte) 0);
     ByteVector low = entries(index, table, at).blend(entries(index, table, at + 16), bit4);
     ByteVector high = entries(index, table, at + 32).blend(entries(index, table, at + 48), bit4);
-    return low.blend(high, bit5).reinterpretAsShorts();
+    return low.blend(high, bit5);
   }
 
   private static ByteVector entries(ByteVector index, byte[] table, int at) {
@@ -214,13 +219,20 @@ final class TableLoops {
       long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
       for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
         int to = run * RUN_SHORTS + part / 2;
-        partSumsOfNibbles(
-            data, from + part, vectors, table.unaligned(), tableAt + run * 32 * vectors, sums, to);
+        int entries = tableAt + run * 32 * vectors;
+        if (vectors == 4) {
+          partSumsOfPairs(data, from + part, table.unaligned(), entries, sums, to);
+        } else {
+          partSumsOfColumns(data, from + part, table.unaligned(), entries, sums, to);
+        }
       }
     }
   }
 
-  /** At 2 bits. A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which. */
+  /**
+   * At 2 bits. A vector of 64 entries serves 4 nibbles: bits 4 and 5 of the index say which.
+   * Written out, or the method is short enough to be inlined.
+   */
   private static void wholeSumsOfPairs(
       MemorySegment data,
       long block,
@@ -241,16 +253,17 @@ final class TableLoops {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
         ByteVector four = bytes(table, entry);
-        ShortVector found = found(first.and(LOW_NIBBLES), four);
+        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
+        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
+        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+        ShortVector found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(second.and(LOW_NIBBLES).or((short) 0x2020), four);
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found = found(second.lanewise(LSHR, 4).or((short) 0x3030), four);
+        next = second.and(LOW_NIBBLES).or((short) 0x2020);
+        low = next.reinterpretAsBytes().selectFrom(four);
+        next = second.lanewise(LSHR, 4).or((short) 0x3030);
+        high = next.reinterpretAsBytes().selectFrom(four);
+        found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 128;
@@ -261,7 +274,7 @@ final class TableLoops {
     }
   }
 
-  /** At 4 bits; the entries of two columns are added as bytes, in which they fit. */
+  /** At 4 bits: a vector of 64 entries serves a quarter. */
   private static void wholeSumsOfColumns(
       MemorySegment data,
       long block,
@@ -282,14 +295,15 @@ final class TableLoops {
         ShortVector first = shorts(data, from);
         ShortVector second = shorts(data, from + 64);
         ByteVector four = bytes(table, entry);
-        ShortVector found =
-            found(first.and(LOW_NIBBLES), four)
-                .add(found(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), four));
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
-        found =
-            found(second.and(LOW_NIBBLES).or((short) 0x2020), four)
-                .add(found(second.lanewise(LSHR, 4).or((short) 0x3030), four));
+        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
+        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
+        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+        ByteVector quarter = low.add(high);
+        next = second.and(LOW_NIBBLES).or((short) 0x2020);
+        low = next.reinterpretAsBytes().selectFrom(four);
+        next = second.lanewise(LSHR, 4).or((short) 0x3030);
+        high = next.reinterpretAsBytes().selectFrom(four);
+        ShortVector found = quarter.add(low.add(high)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 128;
@@ -300,35 +314,49 @@ final class TableLoops {
     }
   }
 
-  private static ShortVector found(ShortVector index, ByteVector entries) {
-    return index.reinterpretAsBytes().selectFrom(entries).reinterpretAsShorts();
+  private static ByteVector found(ShortVector index, ByteVector entries) {
+    return index.reinterpretAsBytes().selectFrom(entries);
   }
 
-  private static void partSumsOfNibbles(
-      MemorySegment data, long from, int vectors, byte[] table, int entries, short[] sums, int to) {
+  private static void partSumsOfPairs(
+      MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int v = 0; v < vectors; v++) {
-      ShortVector nibbles = shorts(data, from + 64L * v);
-      int entry = entries + 32 * v;
-      ShortVector low = nibbles.and(LOW_NIBBLES);
-      ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
-      ByteVector first = ByteVector.fromArray(BYTES, table, entry);
-      ByteVector second = first;
-      if (BYTE_COUNT == 32) {
-        high = high.or((short) 0x1010);
-      } else {
-        second = ByteVector.fromArray(BYTES, table, entry + 16);
-      }
-      ShortVector found = found(low, first);
-      all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8));
-      found = found(high, second);
+    for (int v = 0; v < 4; v++) {
+      ShortVector found =
+          both(shorts(data, from + 64L * v), table, entries + 32 * v).reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  private static void partSumsOfColumns(
+      MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+    for (int v = 0; v < 8; v += 2) {
+      ShortVector found =
+          both(shorts(data, from + 64L * v), table, entries + 32 * v)
+              .add(both(shorts(data, from + 64L * v + 64), table, entries + 32 * v + 32))
+              .reinterpretAsShorts();
+      all = all.add(found);
+      odd = odd.add(found.lanewise(LSHR, 8));
+    }
+    all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+    odd.intoArray(sums, to + ODD_SUMS);
+  }
+
+  /** What the nibbles of a byte find in 16 entries each, together. */
+  private static ByteVector both(ShortVector nibbles, byte[] table, int at) {
+    ShortVector low = nibbles.and(LOW_NIBBLES);
+    ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+    ByteVector first = ByteVector.fromArray(BYTES, table, at);
+    if (BYTE_COUNT == 32) {
+      return found(low, first).add(found(high.or((short) 0x1010), first));
+    }
+    return found(low, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
   }
 
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
