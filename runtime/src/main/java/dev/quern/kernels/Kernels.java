@@ -32,17 +32,7 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    * @param w a matrix that {@link ProductTable#serves}
    * @param x read in [xOffset, xOffset + cols)
    */
-  default void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
-    table.start(w);
-    multiplyLevels(x, xOffset, table, 0, table.runs());
-  }
-
-  /**
-   * Fills runs [firstRun, endRun) of a table that was started; threads may fill different runs.
-   *
-   * @param x read in [xOffset, xOffset + cols)
-   */
-  void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun);
+  void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table);
 
   /**
    * Rows [64·firstTile, min(64·endTile, rows)) of y = W x for the vector of a table. All versions

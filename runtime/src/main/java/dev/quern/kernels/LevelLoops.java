@@ -30,24 +30,24 @@ final class LevelLoops {
   }
 
   /**
-   * @param table started, its part of x loaded
+   * @param table started
    */
-  static void fill(ProductTable table, int firstRun, int endRun) {
+  static void fill(ProductTable table) {
     TableLevels levels = table.levels();
-    scaleRuns(levels, table.x(), firstRun, endRun, table.scales(), 1, 0);
-    fill(levels, table.x(), firstRun, endRun, table.entries(), VECTOR_BYTES, 0);
+    scaleRuns(levels, table.x(), table.runs(), table.scales(), 1, 0);
+    fill(levels, table.x(), table.runs(), table.entries(), VECTOR_BYTES, 0);
     if (COUNT < 16) {
-      table.copyUnaligned(firstRun, endRun);
+      table.copyUnaligned();
     }
   }
 
   /**
-   * The scales of runs [firstRun, endRun) to scales[at + stride·run]; their columns of x become
-   * what the levels are multiplied with.
+   * The scales of the first runs to scales[at + stride·run]; their columns of x become what the
+   * levels are multiplied with.
    */
   static void scaleRuns(
-      TableLevels levels, float[] x, int firstRun, int endRun, float[] scales, int stride, int at) {
-    for (int run = firstRun; run < endRun; run++) {
+      TableLevels levels, float[] x, int runs, float[] scales, int stride, int at) {
+    for (int run = 0; run < runs; run++) {
       int col = run * RUN_COLS;
       IntVector sizes = IntVector.zero(Lanes.INTS); // bits of floats from 0 on compare as integers
       for (int i = col; i < col + RUN_COLS; i += COUNT) {
@@ -67,39 +67,26 @@ final class LevelLoops {
   }
 
   /**
-   * Entries of runs [firstRun, endRun): 64 together, those of run 0 at at, the next 64 stride bytes
-   * further on.
+   * Entries of the first runs: 64 together, those of run 0 at at, the next 64 stride bytes further
+   * on.
    *
    * @param a as {@link #scaleRuns} leaves it; a vector beyond its end is read too
    */
   static void fill(
-      TableLevels levels,
-      float[] a,
-      int firstRun,
-      int endRun,
-      MemorySegment entries,
-      int stride,
-      int at) {
-    int first = firstRun * levels.unitsPerRun();
-    int end = endRun * levels.unitsPerRun();
+      TableLevels levels, float[] a, int runs, MemorySegment entries, int stride, int at) {
+    int units = runs * levels.unitsPerRun();
     if (levels.unitEntries() == ProductTable.PAIR_ENTRIES) {
-      fillWide(levels, a, first, end, entries, stride, at);
+      fillWide(levels, a, units, entries, stride, at);
     } else if (levels.unitCols() == 2) {
-      fillPairs(levels, a, first, end, entries, stride, at);
+      fillPairs(levels, a, units, entries, stride, at);
     } else {
-      fillColumns(levels, a, first, end, entries, stride, at);
+      fillColumns(levels, a, units, entries, stride, at);
     }
   }
 
   /** 64 entries for each pair of columns. */
   private static void fillWide(
-      TableLevels levels,
-      float[] a,
-      int first,
-      int end,
-      MemorySegment entries,
-      int stride,
-      int at) {
+      TableLevels levels, float[] a, int units, MemorySegment entries, int stride, int at) {
     FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
     for (int i = 0; i < ProductTable.PAIR_ENTRIES; i += 4 * COUNT) {
       FloatVector f0 = Lanes.floats(levels.firstOfBytes(), i);
@@ -110,7 +97,7 @@ final class LevelLoops {
       FloatVector g1 = Lanes.floats(levels.secondOfBytes(), i + COUNT);
       FloatVector g2 = Lanes.floats(levels.secondOfBytes(), i + 2 * COUNT);
       FloatVector g3 = Lanes.floats(levels.secondOfBytes(), i + 3 * COUNT);
-      for (int unit = first; unit < end; unit++) {
+      for (int unit = 0; unit < units; unit++) {
         FloatVector a0 = FloatVector.broadcast(Lanes.FLOATS, a[2 * unit]);
         FloatVector a1 = FloatVector.broadcast(Lanes.FLOATS, a[2 * unit + 1]);
         IntVector packed =
@@ -126,20 +113,14 @@ final class LevelLoops {
 
   /** 16 entries for each column. */
   private static void fillColumns(
-      TableLevels levels,
-      float[] a,
-      int first,
-      int end,
-      MemorySegment entries,
-      int stride,
-      int at) {
+      TableLevels levels, float[] a, int units, MemorySegment entries, int stride, int at) {
     FloatVector f0 = Lanes.floats(levels.firstOfBytes(), 0);
     FloatVector f1 = Lanes.floats(levels.firstOfBytes(), COUNT);
     FloatVector f2 = Lanes.floats(levels.firstOfBytes(), 2 * COUNT);
     FloatVector f3 = Lanes.floats(levels.firstOfBytes(), 3 * COUNT);
     FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
     IntVector column = IntVector.fromArray(Lanes.INTS, COLUMN_OF_LANE, 0);
-    for (int unit = first; unit < end; unit += COUNT / 4) {
+    for (int unit = 0; unit < units; unit += COUNT / 4) {
       FloatVector a0 = column.selectFrom(Lanes.ints(a, unit)).reinterpretAsFloats();
       IntVector packed =
           packed(
@@ -151,13 +132,7 @@ final class LevelLoops {
 
   /** 16 entries for each pair of columns. */
   private static void fillPairs(
-      TableLevels levels,
-      float[] a,
-      int first,
-      int end,
-      MemorySegment entries,
-      int stride,
-      int at) {
+      TableLevels levels, float[] a, int units, MemorySegment entries, int stride, int at) {
     FloatVector f0 = Lanes.floats(levels.firstOfBytes(), 0);
     FloatVector f1 = Lanes.floats(levels.firstOfBytes(), COUNT);
     FloatVector f2 = Lanes.floats(levels.firstOfBytes(), 2 * COUNT);
@@ -168,7 +143,7 @@ final class LevelLoops {
     FloatVector g3 = Lanes.floats(levels.secondOfBytes(), 3 * COUNT);
     FloatVector rounder = FloatVector.broadcast(Lanes.FLOATS, levels.rounder());
     IntVector column = IntVector.fromArray(Lanes.INTS, PAIR_OF_LANE, 0);
-    for (int unit = first; unit < end; unit += COUNT / 4) {
+    for (int unit = 0; unit < units; unit += COUNT / 4) {
       IntVector columns = Lanes.ints(a, 2 * unit);
       FloatVector a0 = column.selectFrom(columns).reinterpretAsFloats();
       FloatVector a1 = column.add(1).selectFrom(columns).reinterpretAsFloats();

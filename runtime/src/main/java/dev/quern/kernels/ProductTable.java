@@ -30,8 +30,6 @@ import java.util.Arrays;
  * their b are 128: kernels add its entries as bytes, modulo 256, and have a sum from 1 to 255 to
  * widen. A peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is
  * scale · (Σ over the quarters (Σ entries mod 256) − 512), in integers exact.
- *
- * <p>Once started, threads may fill different runs; none may look up before all are filled.
  */
 public final class ProductTable {
   /** From it on scales stay normal floats, 2^-16 times as large too. */
@@ -66,8 +64,16 @@ public final class ProductTable {
     return layout.scales() == TileLayout.Scales.U4 && layout.bits() >= 2;
   }
 
-  /** Begins a table of a vector that w is multiplied with. */
-  void start(Matrix.Packed w) {
+  /** Whether w can be multiplied with it. */
+  boolean isFor(Matrix.Packed w) {
+    return cols == w.cols() && levels.of(w);
+  }
+
+  /**
+   * Begins a table of the vector values[at .. at + cols), which w is multiplied with; its entries
+   * and scales are still those of another.
+   */
+  void start(Matrix.Packed w, float[] values, int at) {
     TileLayout layout = w.layout();
     cols = layout.cols();
     int padded = layout.paddedCols();
@@ -82,14 +88,8 @@ public final class ProductTable {
       entries = Arena.ofAuto().allocate(bytes, ALIGNMENT);
       unaligned = new byte[Lanes.COUNT < 16 ? Math.toIntExact(bytes) : 0];
     }
-  }
-
-  /** Takes the columns of some runs from values[at .. at + cols); beyond cols they are 0. */
-  void load(float[] values, int at, int firstRun, int endRun) {
-    int from = Math.min(cols, firstRun * RUN_COLS);
-    int end = Math.min(cols, endRun * RUN_COLS);
-    System.arraycopy(values, at + from, x, from, end - from);
-    Arrays.fill(x, end, Math.max(end, endRun * RUN_COLS), 0);
+    System.arraycopy(values, at, x, 0, cols);
+    Arrays.fill(x, cols, padded, 0);
   }
 
   TableLevels levels() {
@@ -110,11 +110,10 @@ public final class ProductTable {
     return unaligned;
   }
 
-  /** Fills {@link #unaligned} for some runs. */
-  void copyUnaligned(int firstRun, int endRun) {
-    int at = firstRun * levels.runEntries();
-    int bytes = (endRun - firstRun) * levels.runEntries();
-    MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, at, unaligned, at, bytes);
+  /** Fills {@link #unaligned}. */
+  void copyUnaligned() {
+    int bytes = runs * levels.runEntries();
+    MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, 0, unaligned, 0, bytes);
   }
 
   /** One per run. */

@@ -59,9 +59,9 @@ public final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun) {
-    table.load(x, xOffset, firstRun, endRun);
-    for (int run = firstRun; run < endRun; run++) {
+  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    table.start(w, x, xOffset);
+    for (int run = 0; run < table.runs(); run++) {
       multiplyLevels(table, run);
     }
   }

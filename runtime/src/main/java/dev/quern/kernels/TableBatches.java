@@ -95,9 +95,9 @@ final class TableBatches {
   private void fillTables(TableBatch batch, int firstVector, int group, int run, int count) {
     for (int v = 0; v < group; v++) {
       batch.copyColumns(firstVector + v, run * RUN_COLS, count * RUN_COLS, a);
-      LevelLoops.scaleRuns(levels, a, 0, count, runScales, GROUP_VECTORS, v);
+      LevelLoops.scaleRuns(levels, a, count, runScales, GROUP_VECTORS, v);
       int stride = GROUP_VECTORS * VECTOR_BYTES;
-      LevelLoops.fill(levels, a, 0, count, MEMORY, stride, slot + TABLES + v * VECTOR_BYTES);
+      LevelLoops.fill(levels, a, count, MEMORY, stride, slot + TABLES + v * VECTOR_BYTES);
     }
   }
 

@@ -21,11 +21,10 @@ final class TableLevels {
 
   /** Takes the levels of a matrix that {@link ProductTable#serves}. */
   void set(Matrix.Packed w) {
-    int newBits = w.layout().bits();
-    if (bits == newBits && Arrays.equals(codebook, w.codebook())) {
+    if (of(w)) {
       return;
     }
-    bits = newBits;
+    bits = w.layout().bits();
     codebook = w.codebook();
     max = 0;
     for (float level : codebook) {
@@ -45,6 +44,12 @@ final class TableLevels {
       int entry = vector / 4 * 4 * Lanes.COUNT + 4 * (i % Lanes.COUNT) + vector % 4;
       ofBytes[i] = ofEntries[entry % unitEntries()];
     }
+  }
+
+  /** Whether they are those of a matrix. */
+  boolean of(Matrix.Packed w) {
+    return bits == w.layout().bits()
+        && (codebook == w.codebook() || Arrays.equals(codebook, w.codebook()));
   }
 
   /** Whether two matrices of as many columns can share the table of a vector. */

@@ -44,7 +44,7 @@ final class TiledMatMul implements MatMul {
   private final float[][] sums;
   private final DecodedTile[] tiles;
   private final GroupedInputs inputs;
-  private final TableInputs tables;
+  private final ThreadTables[] tables;
   private final boolean byTable;
   private final Workers.Task runPiece = this::runPiece;
 
@@ -53,17 +53,19 @@ final class TiledMatMul implements MatMul {
   private int count;
   private int pieces;
   private long work;
+  private long runs;
 
   TiledMatMul(Kernels kernels, Workers workers, Activations activations) {
     this.kernels = kernels;
-    tables = new TableInputs(kernels);
     byTable = activations == Activations.INT;
     this.workers = workers;
     panels = new float[workers.threads()][];
     sums = new float[workers.threads()][];
     tiles = new DecodedTile[workers.threads()];
     inputs = new GroupedInputs(kernels);
+    tables = new ThreadTables[workers.threads()];
     Arrays.setAll(tiles, thread -> new DecodedTile());
+    Arrays.setAll(tables, thread -> new ThreadTables(kernels));
   }
 
   /** One product, kept and filled again by later runs. */
@@ -81,7 +83,6 @@ final class TiledMatMul implements MatMul {
     private boolean batched; // what is above and below is not used then
 
     private int pieceTiles;
-    private final int[] table = new int[MAX_DECODE_VECTORS]; // of each of so many vectors
 
     private int tiles() {
       return Math.ceilDiv(w.rows(), TILE_ROWS);
@@ -136,10 +137,6 @@ final class TiledMatMul implements MatMul {
     product.yStride = yStride;
     if (!product.small()) {
       product.input = inputs.add(x, xOffset, xStride, vectors, w.cols());
-    } else {
-      for (int t = 0; t < vectors; t++) {
-        product.table[t] = byTable ? tables.add(w, x, xOffset + t * xStride) : TableInputs.NONE;
-      }
     }
     count++;
   }
@@ -198,9 +195,9 @@ final class TiledMatMul implements MatMul {
   @Override
   public void run() {
     try {
+      runs++;
       cut();
       inputs.run(workers);
-      tables.run(workers);
       if (work < MIN_SHARED_WORK) {
         for (int piece = 0; piece < pieces; piece++) {
           runPiece(piece, 0);
@@ -255,7 +252,6 @@ final class TiledMatMul implements MatMul {
       products[i].batch.forget();
     }
     inputs.forget();
-    tables.forget();
     count = 0;
     pieces = 0;
     work = 0;
@@ -288,26 +284,27 @@ final class TiledMatMul implements MatMul {
 
   private void decode(Product product, int firstTile, int endTile, int thread) {
     switch (product.w) {
-      case Matrix.InPlace w -> decode(product, w, firstTile, endTile, product.yOffset);
+      case Matrix.InPlace w -> decode(product, w, firstTile, endTile, product.yOffset, thread);
       case Matrix.Decoded w -> {
         for (int tile = firstTile; tile < endTile; tile++) {
           Matrix.Dense rows = tiles[thread].decode(w, tile);
-          decode(product, rows, 0, 1, product.yOffset + tile * TILE_ROWS);
+          decode(product, rows, 0, 1, product.yOffset + tile * TILE_ROWS, thread);
         }
       }
     }
   }
 
   /** Tiles of w, whose row 0 goes to y[yOffset]; all vectors but the first from cache. */
-  private void decode(Product product, Matrix.InPlace w, int firstTile, int endTile, int yOffset) {
+  private void decode(
+      Product product, Matrix.InPlace w, int firstTile, int endTile, int yOffset, int thread) {
     for (int t = 0; t < product.vectors; t++) {
       int to = yOffset + t * product.yStride;
-      if (product.table[t] == TableInputs.NONE) {
-        int from = product.xOffset + t * product.xStride;
-        kernels.gemv(w, firstTile, endTile, product.x, from, product.y, to);
+      int from = product.xOffset + t * product.xStride;
+      if (byTable && w instanceof Matrix.Packed packed && ProductTable.serves(packed)) {
+        ProductTable table = tables[thread].table(packed, product.x, from, runs);
+        kernels.gemv(packed, firstTile, endTile, table, product.y, to);
       } else {
-        ProductTable table = tables.table(product.table[t]);
-        kernels.gemv((Matrix.Packed) w, firstTile, endTile, table, product.y, to);
+        kernels.gemv(w, firstTile, endTile, product.x, from, product.y, to);
       }
     }
   }

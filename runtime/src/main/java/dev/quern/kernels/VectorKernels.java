@@ -95,9 +95,9 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void multiplyLevels(float[] x, int xOffset, ProductTable table, int firstRun, int endRun) {
-    table.load(x, xOffset, firstRun, endRun);
-    LevelLoops.fill(table, firstRun, endRun);
+  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    table.start(w, x, xOffset);
+    LevelLoops.fill(table);
   }
 
   @Override

@@ -92,23 +92,6 @@ class ProductTableTest {
     }
   }
 
-  @ParameterizedTest
-  @ValueSource(ints = {2, 3, 4})
-  void partsOfATableGiveTheWhole(int bits) {
-    int cols = 1100; // the last run is ragged
-    Matrix.Packed w = matrix(bits, 64, cols, 1);
-    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), cols);
-    ProductTable whole = new ProductTable();
-    vector.multiplyLevels(w, x, 0, whole);
-    ProductTable parts = new ProductTable();
-    parts.start(w);
-    for (int run = parts.runs(); run > 0; run -= 7) {
-      vector.multiplyLevels(x, 0, parts, Math.max(0, run - 7), run);
-    }
-    assertArrayEquals(whole.scales(), parts.scales());
-    assertEquals(-1, whole.entries().mismatch(parts.entries()));
-  }
-
   /**
    * Rounding errors of units are independent and uniform: variance scale²/12 for each unit. Five
    * standard deviations hold for all rows of this seed; a wrong entry or level is far outside.
