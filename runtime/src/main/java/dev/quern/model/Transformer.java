@@ -35,6 +35,7 @@ final class Transformer {
   private final DeltaNetBlock deltaNet;
   private final MlpBlock mlp;
   private RoutingObserver[] observers = {}; // an array: iterating allocates nothing
+  private boolean everyToken; // is observed
   private final Rows input;
   private final Rows headInput;
   private final Workers.Task normRow = this::normRow;
@@ -74,6 +75,7 @@ final class Transformer {
   void observe(RoutingObserver observer) {
     observers = Arrays.copyOf(observers, observers.length + 1);
     observers[observers.length - 1] = observer;
+    everyToken |= observer.everyToken();
     mlp.observe(observer);
   }
 
@@ -117,7 +119,7 @@ final class Transformer {
     }
     int lastRows = Math.min(tokens, Math.max(outputs, MIN_LAST_ROWS));
     for (int l = 0; l < config.numLayers(); l++) {
-      boolean all = l < config.numLayers() - 1 || observers.length > 0;
+      boolean all = l < config.numLayers() - 1 || everyToken;
       int needed = all ? 0 : tokens - lastRows; // first row that is
       Weights.Layer layer = weights.layers().get(l);
       for (RoutingObserver observer : observers) {
