@@ -12,14 +12,6 @@ public interface RoutingObserver {
   void routed(RoutedTokens routed);
 
   /**
-   * Whether it must be told of tokens, too, whose outputs nobody asks for: without observers, the
-   * last layer computes others alone.
-   */
-  default boolean everyToken() {
-    return true;
-  }
-
-  /**
    * The hidden states that enter a layer, before its norm and token mixer; called for every layer.
    *
    * @param start position of the first token

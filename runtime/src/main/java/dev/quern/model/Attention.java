@@ -33,7 +33,6 @@ final class Attention {
   private TokenMixer.GroupedQuery config;
   private int layerIndex;
   private int tokens;
-  private int first; // that asks
   private int start;
   private float[] out;
 
@@ -76,50 +75,42 @@ final class Attention {
    * values.
    *
    * @param input normed hidden states, a row per token
-   * @param firstNeeded the first token whose result is needed
-   * @param result [tokens, hiddenSize], written from that token on
+   * @param result [tokens, hiddenSize], written
    */
   void run(
       Weights.GroupedQuery newLayer,
       int index,
       Rows input,
       int newTokens,
-      int firstNeeded,
       int newStart,
       float[] result) {
     layer = newLayer;
     config = newLayer.config();
     layerIndex = index;
     tokens = newTokens;
-    first = firstNeeded;
     start = newStart;
-    int asking = tokens - first;
-    queries = Rows.grown(queries, asking, config.querySize());
+    queries = Rows.grown(queries, tokens, config.querySize());
     keys = Rows.grown(keys, tokens, config.keyValueSize());
     values = Rows.grown(values, tokens, config.keyValueSize());
-    out = outputs[index].start(asking);
+    out = outputs[index].start(tokens);
     if (config.gated()) {
-      gatedQueries = Rows.grown(gatedQueries, asking, 2 * config.querySize());
+      gatedQueries = Rows.grown(gatedQueries, tokens, 2 * config.querySize());
     }
     float[] projected = config.gated() ? gatedQueries : queries;
-    products.add(layer.query(), input, first, asking, projected, 0);
+    products.add(layer.query(), input, 0, tokens, projected, 0);
     products.add(layer.key(), input, 0, tokens, keys, 0);
     products.add(layer.value(), input, 0, tokens, values, 0);
     products.run();
     causal.runAll(tokens, prepareToken, (long) tokens * config.querySize());
     causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.keyValueSize());
-    if (asking == 0) {
-      return;
-    }
-    causal.run(shapes[index], index, layer.sinks(), queries, out, asking, start + first);
+    causal.run(shapes[index], index, layer.sinks(), queries, out, tokens, start);
     if (config.gated()) {
-      causal.runAll(asking, gateToken, (long) asking * config.querySize());
+      causal.runAll(tokens, gateToken, (long) tokens * config.querySize());
     }
-    int width = layer.output().weight().rows();
-    products.add(layer.output(), outputs[index], 0, asking, result, first * width);
+    products.add(layer.output(), outputs[index], 0, tokens, result, 0);
     products.run();
     int hidden = layer.outputBias().length;
-    for (int token = first; hidden > 0 && token < tokens; token++) {
+    for (int token = 0; hidden > 0 && token < tokens; token++) {
       kernels.axpy(1, layer.outputBias(), 0, result, token * hidden, hidden);
     }
   }
@@ -127,23 +118,18 @@ final class Attention {
   /** Adds biases, norms and turns queries and keys of a token. */
   private void prepareToken(int token, int thread) {
     int position = start + token;
+    int query = token * config.querySize();
     int key = token * config.keyValueSize();
-    if (token >= first) {
-      prepareQueries((token - first) * config.querySize(), position);
+    if (config.gated()) {
+      addBias(layer.queryBias(), gatedQueries, 2 * query);
+      takeQueries(2 * query, query);
+    } else {
+      addBias(layer.queryBias(), queries, query);
     }
     addBias(layer.keyBias(), keys, key);
     addBias(layer.valueBias(), values, key);
+    prepareHeads(queries, query, config.numHeads(), layer.queryNorm(), position);
     prepareHeads(keys, key, config.numKvHeads(), layer.keyNorm(), position);
-  }
-
-  private void prepareQueries(int at, int position) {
-    if (config.gated()) {
-      addBias(layer.queryBias(), gatedQueries, 2 * at);
-      takeQueries(2 * at, at);
-    } else {
-      addBias(layer.queryBias(), queries, at);
-    }
-    prepareHeads(queries, at, config.numHeads(), layer.queryNorm(), position);
   }
 
   /** The tokens of one tile of the cache: their keys share cache lines. */

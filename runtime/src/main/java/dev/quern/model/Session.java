@@ -104,7 +104,7 @@ public final class Session implements AutoCloseable {
   public float[] append(int[] ids) {
     check(ids);
     for (int from = 0; from < ids.length; from += batchTokens) {
-      int tokens = forward(ids, from, 1);
+      int tokens = forward(ids, from);
       if (from + tokens == ids.length) {
         transformer.logits(tokens - 1, 1, last);
       }
@@ -123,7 +123,7 @@ public final class Session implements AutoCloseable {
     int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, Transformer.CHUNK_TOKENS);
     for (int from = 0; from < ids.length; from += batchTokens) {
       int start = position;
-      int tokens = forward(ids, from, batchTokens);
+      int tokens = forward(ids, from);
       for (int first = 0; first < tokens; first += rowsAtOnce) {
         int rows = Math.min(rowsAtOnce, tokens - first);
         all = Rows.grown(all, rows, vocabSize);
@@ -135,16 +135,13 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /**
-   * @param outputs of the batch, the last ones, of which logits are asked for
-   */
-  private int forward(int[] ids, int from, int outputs) {
+  private int forward(int[] ids, int from) {
     int tokens = Math.min(batchTokens, ids.length - from);
     if (stale) {
       replay(position);
     }
     stale = recurrent; // until the pass has come to its end
-    transformer.forward(ids, from, tokens, position, outputs);
+    transformer.forward(ids, from, tokens, position);
     stale = false;
     if (recurrent) {
       if (read.length < position + tokens) {
@@ -225,7 +222,7 @@ public final class Session implements AutoCloseable {
     position = 0;
     while (position < tokens) {
       int count = Math.min(batchTokens, tokens - position);
-      transformer.forward(read, position, count, position, 0);
+      transformer.forward(read, position, count, position);
       position += count;
     }
     stale = false;

@@ -19,9 +19,6 @@ final class Transformer {
   /** Tokens that mixers and dense MLPs take at once. */
   static final int CHUNK_TOKENS = 512;
 
-  /** What is computed of a batch in the last layer: a single row would count as decoding. */
-  private static final int MIN_LAST_ROWS = 2;
-
   private final ModelConfig config;
   private final Weights weights;
   private final Kernels kernels;
@@ -35,7 +32,6 @@ final class Transformer {
   private final DeltaNetBlock deltaNet;
   private final MlpBlock mlp;
   private RoutingObserver[] observers = {}; // an array: iterating allocates nothing
-  private boolean everyToken; // is observed
   private final Rows input;
   private final Rows headInput;
   private final Workers.Task normRow = this::normRow;
@@ -75,7 +71,6 @@ final class Transformer {
   void observe(RoutingObserver observer) {
     observers = Arrays.copyOf(observers, observers.length + 1);
     observers[observers.length - 1] = observer;
-    everyToken |= observer.everyToken();
     mlp.observe(observer);
   }
 
@@ -102,13 +97,8 @@ final class Transformer {
     deltaNet.clear();
   }
 
-  /**
-   * Runs all layers on ids[from .. from + tokens), at positions from start on. Of the last layer,
-   * only what {@link #logits} or an observer reads is computed.
-   *
-   * @param outputs of how many tokens, the last ones, logits may be asked for
-   */
-  void forward(int[] ids, int from, int tokens, int start, int outputs) {
+  /** Runs all layers on ids[from .. from + tokens), at positions from start on. */
+  void forward(int[] ids, int from, int tokens, int start) {
     int width = config.hiddenSize();
     hidden = Rows.grown(hidden, tokens, width);
     delta = Rows.grown(delta, tokens, width);
@@ -117,43 +107,35 @@ final class Transformer {
     for (int token = 0; token < tokens; token++) {
       embedding.read(ids[from + token], hidden, token * width);
     }
-    int lastRows = Math.min(tokens, Math.max(outputs, MIN_LAST_ROWS));
     for (int l = 0; l < config.numLayers(); l++) {
-      boolean all = l < config.numLayers() - 1 || everyToken;
-      int needed = all ? 0 : tokens - lastRows; // first row that is
       Weights.Layer layer = weights.layers().get(l);
       for (RoutingObserver observer : observers) {
         observer.entered(l, start, hidden, tokens);
       }
       for (int first = 0; first < tokens; first += CHUNK_TOKENS) {
         int rows = Math.min(CHUNK_TOKENS, tokens - first);
-        mix(layer, l, first, rows, start + first, Math.clamp(needed - first, 0, rows));
+        mix(layer, l, first, rows, start + first);
       }
-      int rows = tokens - needed;
-      norm(layer.mlpNorm(), needed, rows, input);
-      mlp.run(layer.mlp(), l, input, rows, start + needed, ids, from + needed, delta);
-      kernels.axpy(1, delta, 0, hidden, needed * width, rows * width);
+      norm(layer.mlpNorm(), 0, tokens, input);
+      mlp.run(layer.mlp(), l, input, tokens, start, ids, from, delta);
+      kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
     }
   }
 
-  /**
-   * Adds the token mixer's part to rows [first + needed, first + rows); those before give keys and
-   * values, or change the recurrent state.
-   */
-  private void mix(Weights.Layer layer, int l, int first, int rows, int start, int needed) {
+  /** Adds the token mixer's part to rows [first, first + rows). */
+  private void mix(Weights.Layer layer, int l, int first, int rows, int start) {
     norm(layer.attentionNorm(), first, rows, input);
     switch (layer.mixer()) {
-      case Weights.GroupedQuery mixer -> attention.run(mixer, l, input, rows, needed, start, delta);
+      case Weights.GroupedQuery mixer -> attention.run(mixer, l, input, rows, start, delta);
       case Weights.Latent mixer -> latentAttention.run(mixer, l, input, rows, start, delta);
       case Weights.DeltaNet mixer -> deltaNet.run(l, input, rows, delta);
     }
     int width = config.hiddenSize();
-    int from = needed * width;
-    kernels.axpy(1, delta, from, hidden, first * width + from, (rows - needed) * width);
+    kernels.axpy(1, delta, 0, hidden, first * width, rows * width);
   }
 
   /**
-   * Logits of rows [first, first + rows) of the last forward, which were among its outputs.
+   * Logits of rows [first, first + rows) of the last forward.
    *
    * @param logits [rows, vocabSize], written
    */

@@ -147,7 +147,7 @@ final class RandomMixer {
         System.arraycopy(x, start * HIDDEN, input.start(count), 0, count * HIDDEN);
         for (int layer = 0; layer < weights.size(); layer++) {
           switch (weights.get(layer)) {
-            case Weights.GroupedQuery w -> attention.run(w, layer, input, count, 0, start, result);
+            case Weights.GroupedQuery w -> attention.run(w, layer, input, count, start, result);
             case Weights.Latent w -> latent.run(w, layer, input, count, start, result);
             case Weights.DeltaNet w -> throw new AssertionError("not attention");
           }
