@@ -48,15 +48,17 @@ final class TableLevels {
 
   /** Whether they are those of a matrix. */
   boolean of(Matrix.Packed w) {
+    return same(bits, codebook, w);
+  }
+
+  private static boolean same(int bits, float[] codebook, Matrix.Packed w) {
     return bits == w.layout().bits()
         && (codebook == w.codebook() || Arrays.equals(codebook, w.codebook()));
   }
 
   /** Whether two matrices of as many columns can share the table of a vector. */
   static boolean shared(Matrix.Packed w, Matrix.Packed other) {
-    return w.cols() == other.cols()
-        && w.layout().bits() == other.layout().bits()
-        && (w.codebook() == other.codebook() || Arrays.equals(w.codebook(), other.codebook()));
+    return w.cols() == other.cols() && same(w.layout().bits(), w.codebook(), other);
   }
 
   int bits() {

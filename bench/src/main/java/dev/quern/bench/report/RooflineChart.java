@@ -95,7 +95,7 @@ public final class RooflineChart {
           point.gigaOperationsPerSecond() / roofs.getLast().at(point.operationsPerByte());
       XYSeries series =
           chart.addSeries(
-              String.format(Locale.ROOT, "%s; %.0f %% of it", point.label(), 100 * share),
+              String.format(Locale.ROOT, "%s; %.0f %%", point.label(), 100 * share),
               new double[] {point.operationsPerByte()},
               new double[] {point.gigaOperationsPerSecond()});
       Charts.style(series, LineChart.color(point.color()), Palette.LINE)
