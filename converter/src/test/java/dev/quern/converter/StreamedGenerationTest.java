@@ -197,7 +197,8 @@ class StreamedGenerationTest {
       StreamStatistics statistics = model.streams().orElseThrow().statistics();
       long announced = statistics.hits() + statistics.misses();
       if (prefill == Prefill.CHUNKED) {
-        assertEquals(3 * 6 * 32, announced, "every chunk reads every expert");
+        int lastLayer = 32; // for the last chunk
+        assertEquals(3 * 5 * 32 + lastLayer, announced, "every chunk reads every expert");
       } else {
         assertTrue(announced <= (cut ? 3 : 1) * 6 * 32, "announced: " + announced);
       }

@@ -81,6 +81,11 @@ public final class Prefetcher implements RoutingObserver, AutoCloseable {
   }
 
   @Override
+  public boolean everyToken() {
+    return false;
+  }
+
+  @Override
   public void routed(RoutedTokens routed) {
     if (routed.tokens() != 1) {
       return;

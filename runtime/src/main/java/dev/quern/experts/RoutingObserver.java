@@ -5,11 +5,20 @@ package dev.quern.experts;
 public interface RoutingObserver {
 
   /**
-   * Called once per layer with experts and batch, before the experts run.
+   * Called for every layer with experts, before they run: once per batch of tokens, in the last
+   * layer once for those of which logits are asked for and once for the others.
    *
    * @param routed valid during the call
    */
   void routed(RoutedTokens routed);
+
+  /**
+   * Whether it must be told of the tokens, too, of which nobody asks for logits: unless it must,
+   * the last layer does not compute them, which an observer that serves speed would undo.
+   */
+  default boolean everyToken() {
+    return true;
+  }
 
   /**
    * The hidden states that enter a layer, before its norm and token mixer; called for every layer.

@@ -130,6 +130,11 @@ public final class StreamedExperts implements ExpertStore, ExpertGuesses, Routin
   }
 
   @Override
+  public boolean everyToken() {
+    return false;
+  }
+
+  @Override
   public void routed(RoutedTokens routed) {
     lock.lock();
     try {

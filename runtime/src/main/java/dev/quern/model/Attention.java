@@ -21,6 +21,7 @@ final class Attention {
   private final CausalAttention causal;
   private final CausalAttention.Shape[] shapes; // per layer with grouped queries
   private final Workers.Task prepareToken = this::prepareToken;
+  private final Workers.Task prepareKey = this::prepareKey;
   private final Workers.Task storeTile = this::storeTile;
   private final Workers.Task gateToken = this::gateToken;
   private float[] queries = {};
@@ -86,23 +87,15 @@ final class Attention {
       float[] result) {
     layer = newLayer;
     config = newLayer.config();
-    layerIndex = index;
     tokens = newTokens;
-    start = newStart;
     queries = Rows.grown(queries, tokens, config.querySize());
-    keys = Rows.grown(keys, tokens, config.keyValueSize());
-    values = Rows.grown(values, tokens, config.keyValueSize());
     out = outputs[index].start(tokens);
     if (config.gated()) {
       gatedQueries = Rows.grown(gatedQueries, tokens, 2 * config.querySize());
     }
     float[] projected = config.gated() ? gatedQueries : queries;
     products.add(layer.query(), input, 0, tokens, projected, 0);
-    products.add(layer.key(), input, 0, tokens, keys, 0);
-    products.add(layer.value(), input, 0, tokens, values, 0);
-    products.run();
-    causal.runAll(tokens, prepareToken, (long) tokens * config.querySize());
-    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.keyValueSize());
+    storeKeysAndValues(index, input, newStart, prepareToken);
     causal.run(shapes[index], index, layer.sinks(), queries, out, tokens, start);
     if (config.gated()) {
       causal.runAll(tokens, gateToken, (long) tokens * config.querySize());
@@ -115,21 +108,53 @@ final class Attention {
     }
   }
 
+  /**
+   * Stores keys and values of tokens whose attention nobody asks for.
+   *
+   * @param input normed hidden states, a row per token
+   */
+  void remember(Weights.GroupedQuery newLayer, int index, Rows input, int newTokens, int newStart) {
+    layer = newLayer;
+    config = newLayer.config();
+    tokens = newTokens;
+    storeKeysAndValues(index, input, newStart, prepareKey);
+  }
+
+  /**
+   * Also runs products that were added before.
+   *
+   * @param prepare what is done to each token after the products
+   */
+  private void storeKeysAndValues(int index, Rows input, int newStart, Workers.Task prepare) {
+    layerIndex = index;
+    start = newStart;
+    keys = Rows.grown(keys, tokens, config.keyValueSize());
+    values = Rows.grown(values, tokens, config.keyValueSize());
+    products.add(layer.key(), input, 0, tokens, keys, 0);
+    products.add(layer.value(), input, 0, tokens, values, 0);
+    products.run();
+    causal.runAll(tokens, prepare, (long) tokens * config.querySize());
+    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.keyValueSize());
+  }
+
   /** Adds biases, norms and turns queries and keys of a token. */
   private void prepareToken(int token, int thread) {
-    int position = start + token;
     int query = token * config.querySize();
-    int key = token * config.keyValueSize();
     if (config.gated()) {
       addBias(layer.queryBias(), gatedQueries, 2 * query);
       takeQueries(2 * query, query);
     } else {
       addBias(layer.queryBias(), queries, query);
     }
+    prepareHeads(queries, query, config.numHeads(), layer.queryNorm(), start + token);
+    prepareKey(token, thread);
+  }
+
+  private void prepareKey(int token, int thread) {
+    int key = token * config.keyValueSize();
     addBias(layer.keyBias(), keys, key);
     addBias(layer.valueBias(), values, key);
-    prepareHeads(queries, query, config.numHeads(), layer.queryNorm(), position);
-    prepareHeads(keys, key, config.numKvHeads(), layer.keyNorm(), position);
+    prepareHeads(keys, key, config.numKvHeads(), layer.keyNorm(), start + token);
   }
 
   /** The tokens of one tile of the cache: their keys share cache lines. */

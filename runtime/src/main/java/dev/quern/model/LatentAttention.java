@@ -34,6 +34,7 @@ final class LatentAttention {
   private final CausalAttention.Shape[] shapes; // per layer with latent attention
   private final Workers.Task normQueryLatent = this::normQueryLatent;
   private final Workers.Task prepareToken = this::prepareToken;
+  private final Workers.Task prepareKey = this::prepareKey;
   private final Workers.Task storeTile = this::storeTile;
   private final Workers.Task placeRotary = this::placeRotary;
   private float[] queryLatent = {};
@@ -117,14 +118,8 @@ final class LatentAttention {
    */
   void run(
       Weights.Latent newLayer, int index, Rows input, int newTokens, int newStart, float[] result) {
-    tokens = newTokens;
-    layer = newLayer;
-    config = newLayer.config();
-    layerIndex = index;
-    start = newStart;
+    begin(newLayer, index, input, newTokens, newStart);
     queries = Rows.grown(queries, tokens, config.querySize());
-    keys = Rows.grown(keys, tokens, config.cachedSize());
-    products.add(layer.latent(), input, 0, tokens, keys, 0);
     if (layer.queryDown().isPresent()) {
       products.add(layer.queryDown().get().map(), input, 0, tokens, latentQueries(tokens), 0);
       products.run();
@@ -133,9 +128,7 @@ final class LatentAttention {
     } else {
       products.add(layer.query(), input, 0, tokens, queries, 0);
     }
-    products.run();
-    causal.runAll(tokens, prepareToken, (long) tokens * config.querySize());
-    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.cachedSize());
+    store(prepareToken);
 
     float[] out = outputs[index].start(tokens);
     int atOnce = atOnce(config, tokens);
@@ -146,6 +139,37 @@ final class LatentAttention {
     }
     products.add(layer.output(), outputs[index], 0, tokens, result, 0);
     products.run();
+  }
+
+  /**
+   * Stores what is cached of tokens whose attention nobody asks for.
+   *
+   * @param input normed hidden states, a row per token
+   */
+  void remember(Weights.Latent newLayer, int index, Rows input, int newTokens, int newStart) {
+    begin(newLayer, index, input, newTokens, newStart);
+    store(prepareKey);
+  }
+
+  private void begin(Weights.Latent newLayer, int index, Rows input, int newTokens, int newStart) {
+    tokens = newTokens;
+    layer = newLayer;
+    config = newLayer.config();
+    layerIndex = index;
+    start = newStart;
+    keys = Rows.grown(keys, tokens, config.cachedSize());
+    products.add(layer.latent(), input, 0, tokens, keys, 0);
+  }
+
+  /**
+   * Runs the products that were added.
+   *
+   * @param prepare what is done to each token after them
+   */
+  private void store(Workers.Task prepare) {
+    products.run();
+    causal.runAll(tokens, prepare, (long) tokens * config.querySize());
+    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.cachedSize());
   }
 
   private float[] latentQueries(int tokens) {
@@ -161,17 +185,20 @@ final class LatentAttention {
 
   /** Norms the latent, turns the rotary parts. */
   private void prepareToken(int token, int thread) {
-    int position = start + token;
-    int key = token * config.cachedSize();
-    int latentSize = config.latentSize();
+    prepareKey(token, thread);
     Rope rope = ropes.of(layerIndex);
-    kernels.rmsNorm(keys, key, layer.latentNorm(), epsilon, keys, key, latentSize);
-    rope.apply(keys, key + latentSize, position);
     int headSize = config.querySize() / config.numHeads();
     for (int head = 0; head < config.numHeads(); head++) {
       int query = token * config.querySize() + head * headSize;
-      rope.apply(queries, query + config.headDim(), position);
+      rope.apply(queries, query + config.headDim(), start + token);
     }
+  }
+
+  private void prepareKey(int token, int thread) {
+    int key = token * config.cachedSize();
+    int latentSize = config.latentSize();
+    kernels.rmsNorm(keys, key, layer.latentNorm(), epsilon, keys, key, latentSize);
+    ropes.of(layerIndex).apply(keys, key + latentSize, start + token);
   }
 
   /** The tokens of one tile of the cache: what is stored of them shares cache lines. */

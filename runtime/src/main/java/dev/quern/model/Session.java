@@ -104,8 +104,9 @@ public final class Session implements AutoCloseable {
   public float[] append(int[] ids) {
     check(ids);
     for (int from = 0; from < ids.length; from += batchTokens) {
-      int tokens = forward(ids, from);
-      if (from + tokens == ids.length) {
+      boolean isLast = ids.length - from <= batchTokens;
+      int tokens = forward(ids, from, isLast ? 1 : 0);
+      if (isLast) {
         transformer.logits(tokens - 1, 1, last);
       }
     }
@@ -123,7 +124,7 @@ public final class Session implements AutoCloseable {
     int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, Transformer.CHUNK_TOKENS);
     for (int from = 0; from < ids.length; from += batchTokens) {
       int start = position;
-      int tokens = forward(ids, from);
+      int tokens = forward(ids, from, batchTokens);
       for (int first = 0; first < tokens; first += rowsAtOnce) {
         int rows = Math.min(rowsAtOnce, tokens - first);
         all = Rows.grown(all, rows, vocabSize);
@@ -135,13 +136,16 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  private int forward(int[] ids, int from) {
+  /**
+   * @param outputs of how many tokens, the last ones, logits may be asked for
+   */
+  private int forward(int[] ids, int from, int outputs) {
     int tokens = Math.min(batchTokens, ids.length - from);
     if (stale) {
       replay(position);
     }
     stale = recurrent; // until the pass has come to its end
-    transformer.forward(ids, from, tokens, position);
+    transformer.forward(ids, from, tokens, position, outputs);
     stale = false;
     if (recurrent) {
       if (read.length < position + tokens) {
@@ -222,7 +226,7 @@ public final class Session implements AutoCloseable {
     position = 0;
     while (position < tokens) {
       int count = Math.min(batchTokens, tokens - position);
-      transformer.forward(read, position, count, position);
+      transformer.forward(read, position, count, position, 0);
       position += count;
     }
     stale = false;

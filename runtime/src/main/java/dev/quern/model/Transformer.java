@@ -19,6 +19,9 @@ final class Transformer {
   /** Tokens that mixers and dense MLPs take at once. */
   static final int CHUNK_TOKENS = 512;
 
+  /** A row alone counts as decoding, for which lossy options exist. */
+  private static final int MIN_ROWS = 2;
+
   private final ModelConfig config;
   private final Weights weights;
   private final Kernels kernels;
@@ -32,6 +35,7 @@ final class Transformer {
   private final DeltaNetBlock deltaNet;
   private final MlpBlock mlp;
   private RoutingObserver[] observers = {}; // an array: iterating allocates nothing
+  private boolean everyToken; // must be routed
   private final Rows input;
   private final Rows headInput;
   private final Workers.Task normRow = this::normRow;
@@ -71,6 +75,7 @@ final class Transformer {
   void observe(RoutingObserver observer) {
     observers = Arrays.copyOf(observers, observers.length + 1);
     observers[observers.length - 1] = observer;
+    everyToken |= observer.everyToken();
     mlp.observe(observer);
   }
 
@@ -97,8 +102,16 @@ final class Transformer {
     deltaNet.clear();
   }
 
-  /** Runs all layers on ids[from .. from + tokens), at positions from start on. */
-  void forward(int[] ids, int from, int tokens, int start) {
+  /**
+   * Runs all layers on ids[from .. from + tokens), at positions from start on.
+   *
+   * <p>In the last layer those tokens of which nobody asks for logits give keys and values only,
+   * unless an observer must see them routed. They are a batch of their own in any case: whoever
+   * observes gets the same bits.
+   *
+   * @param outputs of how many tokens, the last ones, logits may be asked for
+   */
+  void forward(int[] ids, int from, int tokens, int start, int outputs) {
     int width = config.hiddenSize();
     hidden = Rows.grown(hidden, tokens, width);
     delta = Rows.grown(delta, tokens, width);
@@ -108,18 +121,45 @@ final class Transformer {
       embedding.read(ids[from + token], hidden, token * width);
     }
     for (int l = 0; l < config.numLayers(); l++) {
-      Weights.Layer layer = weights.layers().get(l);
       for (RoutingObserver observer : observers) {
         observer.entered(l, start, hidden, tokens);
       }
-      for (int first = 0; first < tokens; first += CHUNK_TOKENS) {
-        int rows = Math.min(CHUNK_TOKENS, tokens - first);
-        mix(layer, l, first, rows, start + first);
+      int unasked = l == config.numLayers() - 1 ? unasked(tokens, outputs) : 0;
+      if (everyToken) {
+        runLayer(l, 0, unasked, start, ids, from);
+      } else {
+        remember(l, unasked, start);
       }
-      norm(layer.mlpNorm(), 0, tokens, input);
-      mlp.run(layer.mlp(), l, input, tokens, start, ids, from, delta);
-      kernels.axpy(1, delta, 0, hidden, 0, tokens * width);
+      runLayer(l, unasked, tokens - unasked, start, ids, from);
     }
+  }
+
+  /** How many tokens, the first ones, nobody asks for. */
+  private static int unasked(int tokens, int outputs) {
+    int asked = outputs == 0 ? 0 : Math.max(outputs, MIN_ROWS);
+    int rest = Math.max(0, tokens - asked);
+    return rest < MIN_ROWS ? 0 : rest;
+  }
+
+  /**
+   * Runs a layer on rows [first, first + rows) of a batch.
+   *
+   * @param start position of row 0
+   * @param ids of row 0 at from
+   */
+  private void runLayer(int l, int first, int rows, int start, int[] ids, int from) {
+    if (rows == 0) {
+      return;
+    }
+    Weights.Layer layer = weights.layers().get(l);
+    int width = config.hiddenSize();
+    for (int done = 0; done < rows; done += CHUNK_TOKENS) {
+      int count = Math.min(CHUNK_TOKENS, rows - done);
+      mix(layer, l, first + done, count, start + first + done);
+    }
+    norm(layer.mlpNorm(), first, rows, input);
+    mlp.run(layer.mlp(), l, input, rows, start + first, ids, from + first, delta);
+    kernels.axpy(1, delta, 0, hidden, first * width, rows * width);
   }
 
   /** Adds the token mixer's part to rows [first, first + rows). */
@@ -134,8 +174,24 @@ final class Transformer {
     kernels.axpy(1, delta, 0, hidden, first * width, rows * width);
   }
 
+  /** Of a layer's first rows, only what later tokens read of them. */
+  private void remember(int l, int rows, int start) {
+    Weights.Layer layer = weights.layers().get(l);
+    for (int first = 0; first < rows; first += CHUNK_TOKENS) {
+      int count = Math.min(CHUNK_TOKENS, rows - first);
+      norm(layer.attentionNorm(), first, count, input);
+      switch (layer.mixer()) {
+        case Weights.GroupedQuery mixer ->
+            attention.remember(mixer, l, input, count, start + first);
+        case Weights.Latent mixer ->
+            latentAttention.remember(mixer, l, input, count, start + first);
+        case Weights.DeltaNet mixer -> deltaNet.run(l, input, count, delta);
+      }
+    }
+  }
+
   /**
-   * Logits of rows [first, first + rows) of the last forward.
+   * Logits of rows [first, first + rows) of the last forward, which were among its outputs.
    *
    * @param logits [rows, vocabSize], written
    */

@@ -6,13 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import dev.quern.experts.RoutedTokens;
+import dev.quern.experts.RoutingObserver;
 import dev.quern.kv.KvType;
 import dev.quern.quant.QuantScheme;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -128,6 +133,33 @@ class SessionTest {
       session.append(new int[] {1, 2, 3});
     }
     assertEquals(3 * 2, calls[0]);
+  }
+
+  @Test
+  void anObserverThatMustNotSeeEveryTokenSeesThoseAskedFor() {
+    int[] ids = IntStream.rangeClosed(1, 20).toArray();
+    List<String> seen = new ArrayList<>();
+    float[] expected;
+    try (Session session = model.newSession(ids.length)) {
+      session.observe(routed -> {});
+      expected = session.append(ids).clone();
+    }
+    try (Session session = model.newSession(ids.length)) {
+      session.observe(
+          new RoutingObserver() {
+            @Override
+            public void routed(RoutedTokens routed) {
+              seen.add(routed.layer() + ": " + routed.tokens() + " from " + routed.start());
+            }
+
+            @Override
+            public boolean everyToken() {
+              return false;
+            }
+          });
+      assertArrayEquals(expected, session.append(ids));
+    }
+    assertEquals(List.of("0: 20 from 0", "2: 2 from 18"), seen, "layer 1 has no experts");
   }
 
   @Test

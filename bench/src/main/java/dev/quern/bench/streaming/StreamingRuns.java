@@ -321,9 +321,14 @@ final class StreamingRuns {
     }
   }
 
-  /** Counts experts that any token uses. */
+  /** Counts experts that must be read. */
   private static final class UsedExperts implements RoutingObserver {
     private final Set<Integer> keys = new HashSet<>();
+
+    @Override
+    public boolean everyToken() {
+      return false;
+    }
 
     @Override
     public void routed(RoutedTokens routed) {

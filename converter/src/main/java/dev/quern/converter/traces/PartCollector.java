@@ -25,6 +25,7 @@ final class PartCollector implements Closeable {
   private Window window;
   private int[] documents = {}; // of every token of the window
   private byte[] entered = {}; // of the present layer and batch
+  private int enteredStart; // position of its first token
   private byte[] input = {};
   private byte[] scores = {};
 
@@ -142,7 +143,7 @@ final class PartCollector implements Closeable {
         row.put(TraceColumn.INPUT, input, t * inputBytes, inputBytes);
       }
       if (hasEntered) {
-        row.put(TraceColumn.ENTERED, entered, t * inputBytes, inputBytes);
+        row.put(TraceColumn.ENTERED, entered, (position - enteredStart) * inputBytes, inputBytes);
       }
       if (hasScores) {
         row.put(TraceColumn.SCORES, scores, t * scoreBytes, scoreBytes);
@@ -158,6 +159,7 @@ final class PartCollector implements Closeable {
     @Override
     public void entered(int layer, int start, float[] hidden, int tokens) {
       if (writers.containsKey(layer) && shape.columns().contains(TraceColumn.ENTERED)) {
+        enteredStart = start;
         entered = halves(hidden, tokens * shape.hiddenSize(), entered);
       }
     }

@@ -155,12 +155,12 @@ class TraceCollectionTest {
                     .add(
                         "%d %d %d %d %s %s %s %s %s"
                             .formatted(
-                                documents.get(t),
+                                documents.get(routed.start() + t),
                                 window[0],
-                                t,
+                                routed.start() + t,
                                 routed.id(t),
                                 halves(routed.input(), t, HIDDEN),
-                                halves(entering, t, HIDDEN),
+                                halves(entering, routed.start() + t, HIDDEN),
                                 halves(routed.scores(), t, EXPERTS),
                                 Arrays.toString(
                                     Arrays.copyOfRange(
