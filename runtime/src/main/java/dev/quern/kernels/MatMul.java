@@ -37,6 +37,7 @@ public interface MatMul extends AutoCloseable {
    */
   Workers workers();
 
+  /** Waits for a run of another thread; later ones fail. Weights may then be unmapped. */
   @Override
   void close();
 

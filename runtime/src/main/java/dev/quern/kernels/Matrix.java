@@ -53,7 +53,8 @@ public sealed interface Matrix {
   }
 
   /**
-   * @param data the bytes that {@link TileLayout} describes, from offset 0
+   * @param data the bytes that {@link TileLayout} describes, from offset 0; outside the heap. It
+   *     must not be unmapped while a kernel reads it: some do not check
    * @param codebook 2^bits levels, ascending; empty for 8 bits
    * @param scaleTable 16 ascending scales for U4; empty otherwise
    */
@@ -75,6 +76,9 @@ public sealed interface Matrix {
                     data.byteSize(),
                     codebook.length,
                     scaleTable.length));
+      }
+      if (!data.isNative()) {
+        throw new IllegalArgumentException("packed matrix: memory outside the heap expected");
       }
     }
 

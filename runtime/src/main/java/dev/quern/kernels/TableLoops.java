@@ -46,6 +46,14 @@ final class TableLoops {
 
   private static final short LOW_NIBBLES = 0x0F0F;
 
+  /**
+   * All memory. Of a constant segment the compiler knows that masked addresses lie within: what is
+   * read there must have been checked before. Checks within the loops were a third of their time.
+   */
+  private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
+  private static final long ADDRESSES = (1L << 56) - 1;
+
   private TableLoops() {}
 
   /**
@@ -64,7 +72,9 @@ final class TableLoops {
       short[] fields,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
-      wholeSums3(data, block, blockBytes, runs, table.entries(), tableAt, sums);
+      long from = data.address() + block;
+      long entries = table.entries().address() + tableAt;
+      wholeSums3(from, blockBytes, table.levels().unitsPerRun(), runs, entries, sums);
     } else {
       int units = table.levels().unitsPerRun();
       for (int run = 0; run < runs; run++) {
@@ -79,32 +89,31 @@ final class TableLoops {
     }
   }
 
+  /**
+   * Not shorter than what is inlined.
+   *
+   * @param units 8; no constant, or the loop is unrolled and its constants read again and again
+   */
   private static void wholeSums3(
-      MemorySegment data,
-      long block,
-      int blockBytes,
-      int runs,
-      MemorySegment table,
-      int tableAt,
-      short[] sums) {
+      long block, int blockBytes, int units, int runs, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
-      shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
       ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 384L;
-      int entry = tableAt + run * 8 * ProductTable.PAIR_ENTRIES;
-      for (int half = 0; half < 2; half++) {
-        ShortVector f0 = shorts(data, from);
-        ShortVector f1 = shorts(data, from + 64);
-        ShortVector f2 = shorts(data, from + 128);
-        ShortVector found =
-            found(f0, table, entry).add(found(f1, table, entry + 64)).reinterpretAsShorts();
+      long entry = table + run * 8 * ProductTable.PAIR_ENTRIES;
+      for (int unit = 0; unit < units; unit += 4) {
+        ShortVector f0 = shorts(from);
+        ShortVector f1 = shorts(from + 64);
+        ShortVector f2 = shorts(from + 128);
+        ShortVector found = found(f0, entry).add(found(f1, entry + 64)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        ByteVector last = found(fourthField(f0, f1, f2), table, entry + 192);
-        found = found(f2, table, entry + 128).add(last).reinterpretAsShorts();
+        ByteVector index = fourthField(f0, f1, f2).reinterpretAsBytes();
+        ByteVector last = index.selectFrom(bytes(entry + 192)); // found(), but not as short
+        found = found(f2, entry + 128).add(last).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
         from += 192;
@@ -123,9 +132,9 @@ final class TableLoops {
         .or(f2.lanewise(LSHR, 2).and((short) 0x3030));
   }
 
-  /** table[at + index &amp; 63] of each byte, where a vector has 64. */
-  private static ByteVector found(ShortVector index, MemorySegment table, int at) {
-    return index.reinterpretAsBytes().selectFrom(bytes(table, at));
+  /** table[index &amp; 63] of each byte, where a vector has 64. */
+  private static ByteVector found(ShortVector index, long table) {
+    return index.reinterpretAsBytes().selectFrom(bytes(table));
   }
 
   /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
@@ -206,10 +215,12 @@ final class TableLoops {
       int tableAt,
       short[] sums) {
     if (BYTE_COUNT == TILE_ROWS) {
+      long from = data.address() + block;
+      long entries = table.entries().address() + tableAt;
       if (vectors == 4) {
-        wholeSumsOfPairs(data, block, blockBytes, runs, table.entries(), tableAt, sums);
+        wholeSumsOfPairs(from, blockBytes, runs, entries, sums);
       } else {
-        wholeSumsOfColumns(data, block, blockBytes, runs, table.entries(), tableAt, sums);
+        wholeSumsOfColumns(from, blockBytes, vectors, runs, entries, sums);
       }
       return;
     }
@@ -234,35 +245,29 @@ final class TableLoops {
    * Written out, or the method is short enough to be inlined.
    */
   private static void wholeSumsOfPairs(
-      MemorySegment data,
-      long block,
-      int blockBytes,
-      int runs,
-      MemorySegment table,
-      int tableAt,
-      short[] sums) {
+      long block, int blockBytes, int runs, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
-      shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
       ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 256L;
-      int entry = tableAt + run * 128;
+      long entry = table + run * 128;
       for (int v = 0; v < 4; v += 2) {
-        ShortVector first = shorts(data, from);
-        ShortVector second = shorts(data, from + 64);
-        ByteVector four = bytes(table, entry);
-        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
-        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
-        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+        ShortVector first = shorts(from);
+        ShortVector second = shorts(from + 64);
+        ByteVector four = bytes(entry);
+        ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
+        ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
+        ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
         ShortVector found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
-        next = second.and(LOW_NIBBLES).or((short) 0x2020);
-        low = next.reinterpretAsBytes().selectFrom(four);
-        next = second.lanewise(LSHR, 4).or((short) 0x3030);
-        high = next.reinterpretAsBytes().selectFrom(four);
+        next = second.reinterpretAsBytes();
+        low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
+        next = second.lanewise(LSHR, 4).reinterpretAsBytes();
+        high = next.or((byte) 0x30).selectFrom(four);
         found = low.add(high).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
@@ -274,35 +279,33 @@ final class TableLoops {
     }
   }
 
-  /** At 4 bits: a vector of 64 entries serves a quarter. */
+  /**
+   * At 4 bits: a vector of 64 entries serves a quarter.
+   *
+   * @param vectors 8; no constant, as in {@link #wholeSums3}
+   */
   private static void wholeSumsOfColumns(
-      MemorySegment data,
-      long block,
-      int blockBytes,
-      int runs,
-      MemorySegment table,
-      int tableAt,
-      short[] sums) {
+      long block, int blockBytes, int vectors, int runs, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       int to = run * RUN_SHORTS;
-      shorts(data, at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
       ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 512L;
-      int entry = tableAt + run * 256;
-      for (int v = 0; v < 8; v += 2) {
-        ShortVector first = shorts(data, from);
-        ShortVector second = shorts(data, from + 64);
-        ByteVector four = bytes(table, entry);
-        ByteVector low = first.and(LOW_NIBBLES).reinterpretAsBytes().selectFrom(four);
-        ShortVector next = first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010);
-        ByteVector high = next.reinterpretAsBytes().selectFrom(four);
+      long entry = table + run * 256;
+      for (int v = 0; v < vectors; v += 2) {
+        ShortVector first = shorts(from);
+        ShortVector second = shorts(from + 64);
+        ByteVector four = bytes(entry);
+        ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
+        ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
+        ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
         ByteVector quarter = low.add(high);
-        next = second.and(LOW_NIBBLES).or((short) 0x2020);
-        low = next.reinterpretAsBytes().selectFrom(four);
-        next = second.lanewise(LSHR, 4).or((short) 0x3030);
-        high = next.reinterpretAsBytes().selectFrom(four);
+        next = second.reinterpretAsBytes();
+        low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
+        next = second.lanewise(LSHR, 4).reinterpretAsBytes();
+        high = next.or((byte) 0x30).selectFrom(four);
         ShortVector found = quarter.add(low.add(high)).reinterpretAsShorts();
         all = all.add(found);
         odd = odd.add(found.lanewise(LSHR, 8));
@@ -365,8 +368,14 @@ final class TableLoops {
     }
   }
 
-  private static ByteVector bytes(MemorySegment table, long at) {
-    return ByteVector.fromMemorySegment(BYTES, table, at, ByteOrder.LITTLE_ENDIAN);
+  private static ByteVector bytes(long address) {
+    return ByteVector.fromMemorySegment(
+        BYTES, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static ShortVector shorts(long address) {
+    return ShortVector.fromMemorySegment(
+        SHORTS, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static ShortVector shorts(MemorySegment data, long at) {

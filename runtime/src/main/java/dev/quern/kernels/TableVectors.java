@@ -5,6 +5,7 @@ import static dev.quern.kernels.TileLayout.RUN_COLS;
 import static dev.quern.kernels.TileLayout.STRIP_COLS;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
+import java.lang.ref.Reference;
 import java.util.Arrays;
 
 /**
@@ -27,6 +28,8 @@ final class TableVectors {
       gemvBand(w, tile, end, x, y, yOffset);
       tile = end;
     }
+    Reference.reachabilityFence(w.data()); // of which addresses were read
+    Reference.reachabilityFence(x);
   }
 
   /** Tiles of one band. */

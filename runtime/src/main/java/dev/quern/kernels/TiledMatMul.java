@@ -54,6 +54,7 @@ final class TiledMatMul implements MatMul {
   private int pieces;
   private long work;
   private long runs;
+  private boolean closed;
 
   TiledMatMul(Kernels kernels, Workers workers, Activations activations) {
     this.kernels = kernels;
@@ -193,8 +194,11 @@ final class TiledMatMul implements MatMul {
   }
 
   @Override
-  public void run() {
+  public synchronized void run() {
     try {
+      if (closed) {
+        throw new IllegalStateException("the threads are closed");
+      }
       runs++;
       cut();
       inputs.run(workers);
@@ -349,7 +353,8 @@ final class TiledMatMul implements MatMul {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     workers.close();
     for (DecodedTile tile : tiles) {
       tile.close();

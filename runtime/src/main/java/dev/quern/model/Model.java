@@ -184,7 +184,7 @@ public final class Model implements AutoCloseable {
 
   private void closeThreads() {
     streams.ifPresent(ExpertStreams::close);
+    matMul.close(); // before what it reads
     weights.experts().close();
-    matMul.close();
   }
 }

@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,7 +45,8 @@ final class TestMatrices {
     SplittableRandom random = new SplittableRandom(seed);
     byte[] bytes = new byte[Math.toIntExact(layout.bytes())];
     random.nextBytes(bytes);
-    MemorySegment data = MemorySegment.ofArray(bytes);
+    MemorySegment data = Arena.ofAuto().allocate(bytes.length, 64);
+    data.copyFrom(MemorySegment.ofArray(bytes));
     for (int i = 0; i < layout.factors(); i++) {
       TilePacking.putFactor(layout, (float) random.nextDouble(0.5, 1.5), i, data);
     }

@@ -275,7 +275,10 @@ class TensorQuantizerTest {
     }
 
     private MemorySegment segment(long from) {
-      return MemorySegment.ofArray(bytes).asSlice(from);
+      return Arena.ofAuto()
+          .allocate(bytes.length, 64)
+          .copyFrom(MemorySegment.ofArray(bytes))
+          .asSlice(from);
     }
 
     private float[] unpack(Matrix.Packed matrix) {
