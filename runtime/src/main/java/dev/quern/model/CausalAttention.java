@@ -195,8 +195,10 @@ public final class CausalAttention {
   private void attendPiece(int piece, int thread) {
     AttentionRows rows = rows(piece, thread);
     AttentionRows.Sums total = totals[thread];
-    total.clear(heads(piece) * tokens(piece), AttentionRows.panels(shape));
-    for (int span = firstSpan; span < firstSpan + spans; span++) {
+    if (!addSpan(piece, firstSpan, rows, total)) {
+      total.clear(heads(piece) * tokens(piece), AttentionRows.panels(shape));
+    }
+    for (int span = firstSpan + 1; span < firstSpan + spans; span++) {
       if (addSpan(piece, span, rows, spanSums[thread])) {
         rows.merge(spanSums[thread], total);
       }
