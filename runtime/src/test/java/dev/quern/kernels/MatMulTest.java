@@ -147,6 +147,27 @@ class MatMulTest {
     }
   }
 
+  /** Weights may be unmapped then, and kernels that read them at addresses would not notice. */
+  @Test
+  void nothingIsReadOnceClosed() {
+    Matrix.InPlace w = some3Bit();
+    float[] x = new float[COLS];
+    float[] y = new float[ROWS];
+    MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.INT);
+    matMul.add(w, x, 0, COLS, 1, y, 0, ROWS);
+    matMul.close();
+    assertThrows(IllegalStateException.class, matMul::run);
+  }
+
+  @Test
+  void packedWeightsLieOutsideTheHeap() {
+    Matrix.Packed w = (Matrix.Packed) some3Bit();
+    MemorySegment heap = MemorySegment.ofArray(new byte[(int) w.layout().bytes()]);
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> new Matrix.Packed(w.layout(), heap, w.codebook(), w.scaleTable()));
+  }
+
   @Test
   void rangesBeyondTheArraysAreRefused() {
     Matrix.InPlace w = some3Bit();
