@@ -7,6 +7,7 @@ import static dev.quern.kernels.TileLayout.TILE_ROWS;
 
 import java.lang.ref.Reference;
 import java.util.Arrays;
+import java.util.Objects;
 
 /**
  * Products of packed tiles with a vector given by its {@link ProductTable}, for one thread: strip
@@ -23,6 +24,10 @@ final class TableVectors {
 
   /** As {@link Kernels#gemv}. */
   void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
+    Objects.checkFromToIndex(firstTile, endTile, w.layout().tiles()); // loops do not check
+    if (!x.isFor(w)) {
+      throw new IllegalArgumentException("the table is of another matrix: " + w.layout());
+    }
     for (int tile = firstTile; tile < endTile; ) {
       int end = Math.min(endTile, (tile / BAND_TILES + 1) * BAND_TILES);
       gemvBand(w, tile, end, x, y, yOffset);

@@ -3,6 +3,7 @@ package dev.quern.kernels;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
@@ -156,6 +157,17 @@ class ProductTableTest {
     } else {
       assertFalse(Float.isFinite(y[0]));
     }
+  }
+
+  @Test
+  void whatAMatrixHasNotIsNotRead() {
+    Matrix.Packed w = matrix(3, 64, 64, 1);
+    Matrix.Packed wider = matrix(3, 64, 128, 1);
+    ProductTable table = new ProductTable();
+    vector.multiplyLevels(w, new float[64], 0, table);
+    float[] y = new float[128];
+    assertThrows(IndexOutOfBoundsException.class, () -> vector.gemv(w, 0, 2, table, y, 0));
+    assertThrows(IllegalArgumentException.class, () -> vector.gemv(wider, 0, 1, table, y, 0));
   }
 
   private static Matrix.Packed matrix(int bits, int rows, int cols, int factorRows) {
