@@ -10,7 +10,8 @@ public enum Prefill {
   /** Chunks pass all layers one after the other; each reads the experts that its tokens chose. */
   ACTIVE_ONLY,
   /**
-   * The same, but each chunk reads all experts of every layer: the simplest way, for comparison.
+   * The same, but each chunk reads all experts of every layer, of the last layer the last chunk
+   * alone: the simplest way, for comparison.
    */
   CHUNKED,
   /** As LAYER_GROUPED, with all experts in memory before the prompt begins. */
