@@ -41,6 +41,9 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    *
    * @param x filled for a matrix with the columns, bits and codebook of w
    * @param y written in [yOffset + 64·firstTile, yOffset + min(64·endTile, rows))
+   * @throws IllegalArgumentException from vector kernels, which do not check what they read, if x
+   *     is of another matrix
+   * @throws IndexOutOfBoundsException if w has no such tiles
    */
   void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset);
 

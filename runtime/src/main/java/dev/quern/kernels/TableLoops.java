@@ -280,7 +280,7 @@ final class TableLoops {
   }
 
   /**
-   * At 4 bits: a vector of 64 entries serves a quarter.
+   * At 4 bits: a vector of 64 entries serves a quarter. Written out, too.
    *
    * @param vectors 8; no constant, as in {@link #wholeSums3}
    */
