@@ -60,6 +60,7 @@ final class TableLoops {
    * Sums of runs at 3 bits.
    *
    * @param block first byte of the block of the first run, which is even
+   * @param ahead whether to ask for weights ahead
    * @param fields scratch of 8 vectors, if they are narrower than a tile
    */
   static void sums3(
@@ -67,6 +68,7 @@ final class TableLoops {
       long block,
       int blockBytes,
       int runs,
+      boolean ahead,
       ProductTable table,
       int tableAt,
       short[] fields,
@@ -74,11 +76,14 @@ final class TableLoops {
     if (BYTE_COUNT == TILE_ROWS) {
       long from = data.address() + block;
       long entries = table.entries().address() + tableAt;
-      wholeSums3(from, blockBytes, table.levels().unitsPerRun(), runs, entries, sums);
+      wholeSums3(from, blockBytes, table.levels().unitsPerRun(), runs, ahead, entries, sums);
     } else {
       int units = table.levels().unitsPerRun();
       for (int run = 0; run < runs; run++) {
         long at = block + (long) (run >> 1) * blockBytes;
+        if (ahead && (run & 1) == 0) {
+          Prefetch.block(3, data.address() + at);
+        }
         copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
         for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
           fields3(data, at + TILE_ROWS + (run & 1) * 384L + part, fields);
@@ -95,9 +100,12 @@ final class TableLoops {
    * @param units 8; no constant, or the loop is unrolled and its constants read again and again
    */
   private static void wholeSums3(
-      long block, int blockBytes, int units, int runs, long table, short[] sums) {
+      long block, int blockBytes, int units, int runs, boolean ahead, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
+      if (ahead && (run & 1) == 0) {
+        Prefetch.block(3, at);
+      }
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
@@ -204,6 +212,7 @@ final class TableLoops {
    *
    * @param block first byte of the block of the first run, which is even
    * @param vectors of 64 bytes in a run: 4 or 8
+   * @param ahead whether to ask for weights ahead
    */
   static void sumsOfNibbles(
       MemorySegment data,
@@ -211,6 +220,7 @@ final class TableLoops {
       int blockBytes,
       int vectors,
       int runs,
+      boolean ahead,
       ProductTable table,
       int tableAt,
       short[] sums) {
@@ -218,14 +228,17 @@ final class TableLoops {
       long from = data.address() + block;
       long entries = table.entries().address() + tableAt;
       if (vectors == 4) {
-        wholeSumsOfPairs(from, blockBytes, runs, entries, sums);
+        wholeSumsOfPairs(from, blockBytes, runs, ahead, entries, sums);
       } else {
-        wholeSumsOfColumns(from, blockBytes, vectors, runs, entries, sums);
+        wholeSumsOfColumns(from, blockBytes, vectors, runs, ahead, entries, sums);
       }
       return;
     }
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
+      if (ahead && (run & 1) == 0) {
+        Prefetch.block(vectors / 2, data.address() + at);
+      }
       copyCodes(data, at, sums, run * RUN_SHORTS + CODES);
       long from = at + TILE_ROWS + (run & 1) * 64L * vectors;
       for (int part = 0; part < TILE_ROWS; part += BYTE_COUNT) {
@@ -245,9 +258,12 @@ final class TableLoops {
    * Written out, or the method is short enough to be inlined.
    */
   private static void wholeSumsOfPairs(
-      long block, int blockBytes, int runs, long table, short[] sums) {
+      long block, int blockBytes, int runs, boolean ahead, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
+      if (ahead && (run & 1) == 0) {
+        Prefetch.block(2, at);
+      }
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
@@ -285,9 +301,12 @@ final class TableLoops {
    * @param vectors 8; no constant, as in {@link #wholeSums3}
    */
   private static void wholeSumsOfColumns(
-      long block, int blockBytes, int vectors, int runs, long table, short[] sums) {
+      long block, int blockBytes, int vectors, int runs, boolean ahead, long table, short[] sums) {
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
+      if (ahead && (run & 1) == 0) {
+        Prefetch.block(4, at);
+      }
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));

@@ -16,11 +16,19 @@ import java.util.Objects;
 final class TableVectors {
   private static final int STRIP_RUNS = STRIP_COLS / RUN_COLS;
 
+  private final boolean prefetches;
   private final short[] sums = new short[STRIP_RUNS * TableLoops.RUN_SHORTS];
   private final short[] fields = new short[TILE_ROWS * 2];
   private final float[][] rowSums = new float[BAND_TILES][TILE_ROWS];
   private final float[] factors = new float[TILE_ROWS];
   private final Halves halves = new Halves();
+
+  /**
+   * @param prefetches whether weights are asked for ahead
+   */
+  TableVectors(boolean prefetches) {
+    this.prefetches = prefetches;
+  }
 
   /** As {@link Kernels#gemv}. */
   void gemv(Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
@@ -66,11 +74,12 @@ final class TableVectors {
     TileLayout layout = w.layout();
     int at = run * x.levels().runEntries();
     int blockBytes = layout.blockBytes();
+    boolean ahead = prefetches && w.bytes() >= Prefetch.MIN_BYTES;
     if (layout.bits() == 3) {
-      TableLoops.sums3(w.data(), block, blockBytes, count, x, at, fields, sums);
+      TableLoops.sums3(w.data(), block, blockBytes, count, ahead, x, at, fields, sums);
     } else {
       int vectors = 2 * layout.bits();
-      TableLoops.sumsOfNibbles(w.data(), block, blockBytes, vectors, count, x, at, sums);
+      TableLoops.sumsOfNibbles(w.data(), block, blockBytes, vectors, count, ahead, x, at, sums);
     }
   }
 }

@@ -30,6 +30,7 @@ final class Posix {
 
   private static final int POSIX_FADV_DONTNEED = 4;
   private static final int PROT_READ_WRITE = 1 | 2;
+  private static final int PROT_READ_EXECUTE = 1 | 4;
   private static final int MAP_PRIVATE = 0x2;
   private static final int MAP_ANONYMOUS = 0x20;
   private static final int MAP_NORESERVE = 0x4000;
@@ -44,6 +45,7 @@ final class Posix {
       stateLayout.varHandle(MemoryLayout.PathElement.groupElement("errno"));
   private final MethodHandle mmap;
   private final MethodHandle munmap;
+  private final MethodHandle mprotect;
   private final MethodHandle madvise;
   private final MethodHandle fadvise;
   private final MethodHandle open;
@@ -57,6 +59,7 @@ final class Posix {
     Linker.Option state = Linker.Option.captureCallState("errno");
     mmap = handle("mmap", FunctionDescriptor.of(p, p, l, i, i, i, l));
     munmap = handle("munmap", FunctionDescriptor.of(i, p, l));
+    mprotect = handle("mprotect", FunctionDescriptor.of(i, p, l, i));
     madvise = handle("madvise", FunctionDescriptor.of(i, p, l, i), state);
     fadvise = handle("posix_fadvise", FunctionDescriptor.of(i, i, l, l, i));
     open = handle("open", FunctionDescriptor.of(i, p, i), Linker.Option.firstVariadicArg(2));
@@ -118,6 +121,15 @@ final class Posix {
   void unmap(MemorySegment start, long bytes) {
     try {
       int _ = (int) munmap.invokeExact(start, bytes);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /** From writable to executable; false if refused. */
+  boolean makeExecutable(MemorySegment pages) {
+    try {
+      return 0 == (int) mprotect.invokeExact(pages, pages.byteSize(), PROT_READ_EXECUTE);
     } catch (Throwable e) {
       throw unexpected(e);
     }

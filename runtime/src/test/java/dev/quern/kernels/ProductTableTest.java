@@ -159,6 +159,21 @@ class ProductTableTest {
     }
   }
 
+  /** On every machine, also where it does not pay; here of a matrix that is large enough. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 4})
+  void askingForWeightsAheadChangesNothing(int bits) {
+    Matrix.Packed w = matrix(bits, 400, 1024, 1);
+    assertTrue(w.bytes() >= Prefetch.MIN_BYTES);
+    ProductTable table = new ProductTable();
+    vector.multiplyLevels(w, TestMatrices.gaussian(new SplittableRandom(SEED), 1024), 0, table);
+    float[] without = new float[400];
+    float[] with = new float[400];
+    new TableVectors(false).gemv(w, 0, w.layout().tiles(), table, without, 0);
+    new TableVectors(true).gemv(w, 0, w.layout().tiles(), table, with, 0);
+    assertArrayEquals(without, with);
+  }
+
   @Test
   void whatAMatrixHasNotIsNotRead() {
     Matrix.Packed w = matrix(3, 64, 64, 1);

@@ -1,0 +1,25 @@
+package dev.quern.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.HexFormat;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PrefetchTest {
+  /** As GNU as 2.40 assembles prefetcht0 1536(%rdi); prefetcht0 1600(%rdi); ret. */
+  @Test
+  void codeAsksForTheLinesAtADistance() {
+    String expected = "0f188f00060000" + "0f188f40060000" + "c3";
+    assertEquals(expected, HexFormat.of().formatHex(Prefetch.code(2)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 4})
+  void whereNoMemoryIsNothingHappens(int bits) {
+    Prefetch.block(bits, 0);
+    Prefetch.block(bits, Long.MIN_VALUE);
+    Prefetch.block(bits, -1);
+  }
+}
