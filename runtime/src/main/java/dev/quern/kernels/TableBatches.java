@@ -21,13 +21,23 @@ import java.util.Arrays;
  * for all vectors and the tables of four of them lie in L1 while all tiles look up in them.
  */
 final class TableBatches {
+  private static final int PART_BLOCKS = PART_RUNS / 2;
+
   private final TableLevels levels = new TableLevels();
   private final Halves halves = new Halves();
   private final float[] a = new float[PART_RUNS * RUN_COLS + Lanes.COUNT];
   private final float[] runScales = new float[PART_RUNS * GROUP_VECTORS];
   private final float[] factors = new float[MAX_TILES * TILE_ROWS]; // [tile, row]
   private float[] rowSums = {}; // [vector, tile, row]
+  private final boolean prefetches;
   private int slot;
+
+  /**
+   * @param prefetches whether weights are asked for ahead
+   */
+  TableBatches(boolean prefetches) {
+    this.prefetches = prefetches;
+  }
 
   /** As {@link Kernels#multiplyByTable}. */
   void multiply(TableBatch batch, int firstTile, int endTile, int firstVector, int endVector) {
@@ -63,6 +73,9 @@ final class TableBatches {
         fillTables(batch, firstVector + v, group, run, count);
         for (int tile = 0; tile < tiles; tile++) {
           addPart(tile, tiles, v, group, count);
+          if (prefetches && run + count < runs) {
+            prefetch(batch, firstTile + tile, run + count, v, vectors);
+          }
         }
       }
     }
@@ -90,6 +103,19 @@ final class TableBatches {
       TableBatchLoops.nibbles(data, block, bytes, 2 * layout.bits(), count, indices);
     }
     TableBatchLoops.scales(data, block, bytes, count, w.scaleTable(), scalesOf(place));
+  }
+
+  /** Of the blocks of the next part the share of a group of vectors. */
+  private static void prefetch(TableBatch batch, int tile, int run, int firstVector, int vectors) {
+    TileLayout layout = batch.matrix(tile).layout();
+    int groups = Math.ceilDiv(vectors, GROUP_VECTORS);
+    int group = firstVector / GROUP_VECTORS;
+    int end = PART_BLOCKS * (group + 1) / groups;
+    for (int block = PART_BLOCKS * group / groups; block < end; block++) {
+      long at = layout.blockOffset(batch.tileOfMatrix(tile), run / 2 + block);
+      long address = batch.matrix(tile).data().address() + at;
+      Prefetch.block(layout.bits(), address - Prefetch.DISTANCE);
+    }
   }
 
   private void fillTables(TableBatch batch, int firstVector, int group, int run, int count) {

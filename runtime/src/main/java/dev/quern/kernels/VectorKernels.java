@@ -25,7 +25,8 @@ public final class VectorKernels implements Kernels {
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<TableVectors> tables =
       ThreadLocal.withInitial(() -> new TableVectors(Prefetch.PAYS));
-  private final ThreadLocal<TableBatches> batches = ThreadLocal.withInitial(TableBatches::new);
+  private final ThreadLocal<TableBatches> batches =
+      ThreadLocal.withInitial(() -> new TableBatches(Prefetch.PAYS));
   private final ThreadLocal<VectorGrouping> grouping = ThreadLocal.withInitial(VectorGrouping::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 
