@@ -227,9 +227,10 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       float[] gate, int gateOffset, float[] up, int upOffset, int n, float limit, float alpha);
 
   /**
-   * The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one.
+   * The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one, {@code
+   * -Dquern.prefetch=on|off|auto} whether vector kernels ask for weights ahead.
    *
-   * @throws IllegalArgumentException if the property has another value
+   * @throws IllegalArgumentException if a property has another value
    */
   static Kernels best() {
     String choice = System.getProperty("quern.kernels", "vector");

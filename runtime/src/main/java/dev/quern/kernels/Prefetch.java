@@ -33,12 +33,15 @@ final class Prefetch {
 
   private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
 
-  /** Whether to prefetch on this machine. */
-  static final boolean PAYS = pays(System.getProperty("quern.prefetch", "auto"));
-
   private Prefetch() {}
 
-  private static boolean pays(String choice) {
+  /**
+   * Whether to prefetch on this machine.
+   *
+   * @throws IllegalArgumentException if the property has another value
+   */
+  static boolean pays() {
+    String choice = System.getProperty("quern.prefetch", "auto");
     return switch (choice) {
       case "on" -> true;
       case "off" -> false;

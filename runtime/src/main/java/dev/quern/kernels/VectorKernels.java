@@ -21,12 +21,13 @@ public final class VectorKernels implements Kernels {
     }
   }
 
+  private final boolean prefetches = Prefetch.pays();
   private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<TableVectors> tables =
-      ThreadLocal.withInitial(() -> new TableVectors(Prefetch.PAYS));
+      ThreadLocal.withInitial(() -> new TableVectors(prefetches));
   private final ThreadLocal<TableBatches> batches =
-      ThreadLocal.withInitial(() -> new TableBatches(Prefetch.PAYS));
+      ThreadLocal.withInitial(() -> new TableBatches(prefetches));
   private final ThreadLocal<VectorGrouping> grouping = ThreadLocal.withInitial(VectorGrouping::new);
   private final ThreadLocal<DenseVectors> dense = ThreadLocal.withInitial(DenseVectors::new);
 

@@ -16,7 +16,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Decode: a matrix times one vector, out of cache: as many matrices as fill 128 MB take turns.
+ * Decode: a matrix times one vector, out of cache: as many matrices as fill 1 GB take turns.
  * Everything that decoding does with a matrix is included, but for the rotation of its input.
  */
 @State(Scope.Benchmark)
@@ -26,7 +26,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(2)
 public class GemvBenchmark {
-  private static final long OUT_OF_CACHE_BYTES = 128_000_000;
+  private static final long OUT_OF_CACHE_BYTES = 1_000_000_000;
 
   /** 2 to 4: the default scheme; 8: signed codes; 16: BF16. */
   @Param({"2", "3", "4", "8", "16"})
