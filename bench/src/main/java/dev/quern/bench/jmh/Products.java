@@ -23,8 +23,14 @@ public final class Products implements AutoCloseable {
   static final QuantScheme BYTES =
       new QuantScheme(QuantScheme.Method.ABSMAX, Byte.SIZE, 32, false, false);
 
-  /** Exponents of F32, BF16 and F16 kept below the top: any other bits are a valid matrix. */
+  /** Exponents of F16 scales kept below the top: any other bits are a valid packed matrix. */
   private static final long FINITE = 0xBFFFBFFFBFFFBFFFL;
+
+  /**
+   * With {@link #FINITE}: F32, BF16 and F16 of 2^-7 at least. Some processors take a hundred cycles
+   * for a subnormal number, which no trained model has many of.
+   */
+  private static final long NORMAL = 0x3C003C003C003C00L;
 
   private final int rows;
   private final int cols;
@@ -77,18 +83,18 @@ public final class Products implements AutoCloseable {
     Tables tables = Tables.of(scheme);
     TileLayout layout = scheme.layout(rows, cols);
     return new Matrix.Packed(
-        layout, random(layout.bytes(), key), tables.codebook(), tables.scaleTable());
+        layout, random(layout.bytes(), key, 0), tables.codebook(), tables.scaleTable());
   }
 
   private Matrix dense(Matrix.Element element, long key) {
     long bytes = (long) rows * cols * element.bytes();
-    return new Matrix.Dense(element, rows, cols, random(bytes, key));
+    return new Matrix.Dense(element, rows, cols, random(bytes, key, NORMAL));
   }
 
-  private MemorySegment random(long bytes, long key) {
+  private MemorySegment random(long bytes, long key, long set) {
     MemorySegment data = arena.allocate(bytes, TileLayout.TILE_ROWS);
     for (long at = 0; at + Long.BYTES <= bytes; at += Long.BYTES) {
-      data.set(ValueLayout.JAVA_LONG, at, CounterRandom.word(key, at) & FINITE);
+      data.set(ValueLayout.JAVA_LONG, at, CounterRandom.word(key, at) & FINITE | set);
     }
     return data;
   }
