@@ -14,13 +14,14 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Asks the processor for the weights of a block {@link #DISTANCE} ahead, by instructions that wait
- * for nothing and cannot fail. Java has no such instruction, so a function of a few of them, made
- * here, is called: where that is not possible nothing happens, and in no case does a result change.
+ * Prefetches the weights of a block {@link #DISTANCE} ahead into the processor's cache, by
+ * instructions that wait for nothing and cannot fail. Java has no such instruction, so a function
+ * of a few of them, made here, is called: where that is not possible nothing happens, and in no
+ * case does a result change.
  *
  * <p>What is gained depends on how well a processor reads ahead by itself, so it is done where it
- * has been measured to be faster: see docs/decisions.md, "Weights are asked for ahead". {@code
- * -Dquern.prefetch=on|off|auto} overrides that.
+ * has been measured to be faster: see docs/decisions.md, "Weights are prefetched into cache".
+ * {@code -Dquern.prefetch=on|off|auto} overrides that.
  */
 final class Prefetch {
   /** In bytes: 1 to 3 KiB were tried. */

@@ -33,7 +33,7 @@ final class TableBatches {
   private int slot;
 
   /**
-   * @param prefetches whether weights are asked for ahead
+   * @param prefetches whether weights are prefetched into the processor's cache
    */
   TableBatches(boolean prefetches) {
     this.prefetches = prefetches;

@@ -60,7 +60,7 @@ final class TableLoops {
    * Sums of runs at 3 bits.
    *
    * @param block first byte of the block of the first run, which is even
-   * @param ahead whether to ask for weights ahead
+   * @param ahead whether to prefetch weights
    * @param fields scratch of 8 vectors, if they are narrower than a tile
    */
   static void sums3(
@@ -212,7 +212,7 @@ final class TableLoops {
    *
    * @param block first byte of the block of the first run, which is even
    * @param vectors of 64 bytes in a run: 4 or 8
-   * @param ahead whether to ask for weights ahead
+   * @param ahead whether to prefetch weights
    */
   static void sumsOfNibbles(
       MemorySegment data,

@@ -24,7 +24,7 @@ final class TableVectors {
   private final Halves halves = new Halves();
 
   /**
-   * @param prefetches whether weights are asked for ahead
+   * @param prefetches whether weights are prefetched into the processor's cache
    */
   TableVectors(boolean prefetches) {
     this.prefetches = prefetches;

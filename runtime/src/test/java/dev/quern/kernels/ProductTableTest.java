@@ -89,8 +89,7 @@ class ProductTableTest {
     vector.multiplyByTable(batch, 2, tiles, 0, 8);
     vector.multiplyByTable(batch, 0, tiles, 8, vectors);
     assertAllEqual(expected, actual);
-    if (vector.maxTableVectors()
-        > vectors) { // asking for weights ahead, also where it does not pay
+    if (vector.maxTableVectors() > vectors) { // prefetching, also where it does not pay
       for (float[] y : actual) {
         Arrays.fill(y, 0);
       }
@@ -174,7 +173,7 @@ class ProductTableTest {
   /** On every machine, also where it does not pay; here of a matrix that is large enough. */
   @ParameterizedTest
   @ValueSource(ints = {2, 3, 4})
-  void askingForWeightsAheadChangesNothing(int bits) {
+  void prefetchingChangesNothing(int bits) {
     Matrix.Packed w = matrix(bits, 400, 1024, 1);
     assertTrue(w.bytes() >= Prefetch.MIN_BYTES);
     ProductTable table = new ProductTable();
