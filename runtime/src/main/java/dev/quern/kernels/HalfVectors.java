@@ -33,6 +33,9 @@ final class HalfVectors {
 
   private HalfVectors() {}
 
+  /**
+   * @param prefetches whether to prefetch halves
+   */
   static void multiply(
       short[] halves,
       int at,
@@ -42,20 +45,34 @@ final class HalfVectors {
       float[] x,
       int xAt,
       float[] sums,
-      int sumsAt) {
+      int sumsAt,
+      boolean prefetches) {
+    int part = prefetches ? Prefetch.HALF_COLUMNS : columns;
     for (int row = 0; row < TILE_ROWS; row += HalfPanel.ROWS) {
       for (int lane = 0; lane < PAIR; lane += COUNT) {
         int from = at + row * stride + 2 * lane;
         int to = sumsAt + row + lane;
-        int last = vectors - 1;
-        switch (vectors) {
-          case 1, 2 -> multiply2(halves, from, columns, x, xAt, last, sums, to);
-          case 3, 4 -> multiply4(halves, from, columns, x, xAt, last, sums, to);
-          case 5, 6 -> LargeHalfGroups.multiply6(halves, from, columns, x, xAt, last, sums, to);
-          case 7, 8 -> LargeHalfGroups.multiply8(halves, from, columns, x, xAt, last, sums, to);
-          default -> throw new IllegalArgumentException("vectors of a group: " + vectors);
+        for (int column = 0; column < columns; column += part) {
+          int partAt = from + column * HalfPanel.ROWS;
+          if (prefetches && lane == 0) {
+            Prefetch.halves(halves, partAt);
+          }
+          int count = Math.min(part, columns - column);
+          multiply(halves, partAt, count, vectors, x, xAt + column * GROUP_STRIDE, sums, to);
         }
       }
+    }
+  }
+
+  private static void multiply(
+      short[] halves, int at, int columns, int vectors, float[] x, int xAt, float[] sums, int to) {
+    int last = vectors - 1;
+    switch (vectors) {
+      case 1, 2 -> multiply2(halves, at, columns, x, xAt, last, sums, to);
+      case 3, 4 -> multiply4(halves, at, columns, x, xAt, last, sums, to);
+      case 5, 6 -> LargeHalfGroups.multiply6(halves, at, columns, x, xAt, last, sums, to);
+      case 7, 8 -> LargeHalfGroups.multiply8(halves, at, columns, x, xAt, last, sums, to);
+      default -> throw new IllegalArgumentException("vectors of a group: " + vectors);
     }
   }
 

@@ -4,17 +4,17 @@ import dev.quern.system.MachineCode;
 import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Prefetches the weights of a block {@link #DISTANCE} ahead into the processor's cache, by
+ * Prefetches weights, keys and values {@link #DISTANCE} ahead into the processor's cache, by
  * instructions that wait for nothing and cannot fail. Java has no such instruction, so a function
  * of a few of them, made here, is called: where that is not possible nothing happens, and in no
  * case does a result change.
@@ -33,6 +33,14 @@ final class Prefetch {
   static final long MIN_BYTES = 64 << 10;
 
   private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
+
+  /** Columns of a panel of halves, a line each, that {@link #halves} prefetches. */
+  static final int HALF_COLUMNS = 16;
+
+  private static final byte[] PREFETCH = {0x0F, 0x18};
+  private static final byte RET = (byte) 0xC3;
+  static final byte[] OF_RDI = {(byte) 0x8F};
+  static final byte[] OF_RDI_AND_RSI = {(byte) 0x8C, 0x37};
 
   private Prefetch() {}
 
@@ -69,37 +77,48 @@ final class Prefetch {
   }
 
   /**
-   * One function per number of bits, each a constant or the call is a slow one; null where there
-   * can be none.
+   * A function per number of lines, each a constant or the call is a slow one; null where there can
+   * be none.
    */
   private static final class Functions {
     static final MethodHandle BLOCK_OF_2_BITS = ofBlock(2);
     static final MethodHandle BLOCK_OF_3_BITS = ofBlock(3);
     static final MethodHandle BLOCK_OF_4_BITS = ofBlock(4);
+    static final MethodHandle HALVES =
+        find(
+            code(HALF_COLUMNS, OF_RDI_AND_RSI),
+            FunctionDescriptor.ofVoid(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
 
     private static MethodHandle ofBlock(int bits) {
-      return find(1 + 4 * bits).orElse(null); // scale codes and two runs
+      int lines = 1 + 4 * bits; // scale codes and two runs
+      return find(code(lines, OF_RDI), FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
     }
 
-    private static Optional<MethodHandle> find(int lines) {
+    private static MethodHandle find(byte[] code, FunctionDescriptor descriptor) {
       if (!isX86()) {
-        return Optional.empty();
+        return null;
       }
-      // The only argument, an address, is in RDI.
-      FunctionDescriptor descriptor = FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG);
-      Linker.Option atOnce = Linker.Option.critical(false);
-      return MachineCode.load(code(lines))
-          .map(code -> Linker.nativeLinker().downcallHandle(code, descriptor, atOnce));
+      Linker.Option atOnce = Linker.Option.critical(true);
+      return MachineCode.load(code)
+          .map(start -> Linker.nativeLinker().downcallHandle(start, descriptor, atOnce))
+          .orElse(null);
     }
   }
 
-  /** PREFETCHT0 [RDI + distance] of so many lines, then RET. */
-  static byte[] code(int lines) {
-    ByteBuffer code = ByteBuffer.allocate(lines * 7 + 1).order(ByteOrder.LITTLE_ENDIAN);
+  /**
+   * PREFETCHT0 of so many lines, then RET (Intel 64 and IA-32 Architectures Software Developer's
+   * Manual, volume 2, 2.1 and PREFETCHh).
+   *
+   * @param operand ModR/M and SIB bytes of the address to which the distance is added: the first
+   *     argument is in RDI, the second in RSI
+   */
+  static byte[] code(int lines, byte... operand) {
+    int bytes = 2 + operand.length + Integer.BYTES;
+    ByteBuffer code = ByteBuffer.allocate(lines * bytes + 1).order(ByteOrder.LITTLE_ENDIAN);
     for (int line = 0; line < lines; line++) {
-      code.put((byte) 0x0F).put((byte) 0x18).put((byte) 0x8F).putInt(DISTANCE + line * LINE_BYTES);
+      code.put(PREFETCH).put(operand).putInt(DISTANCE + line * LINE_BYTES);
     }
-    return code.put((byte) 0xC3).array();
+    return code.put(RET).array();
   }
 
   /**
@@ -121,7 +140,23 @@ final class Prefetch {
     try {
       function.invokeExact(address);
     } catch (Throwable e) {
-      throw new IllegalStateException("a call of machine code failed", e);
+      throw failed(e);
     }
+  }
+
+  /** The {@link #HALF_COLUMNS} lines that begin {@link #DISTANCE} after an element. */
+  static void halves(short[] halves, int at) {
+    if (Functions.HALVES == null) {
+      return;
+    }
+    try {
+      Functions.HALVES.invokeExact(MemorySegment.ofArray(halves), (long) at * Short.BYTES);
+    } catch (Throwable e) {
+      throw failed(e);
+    }
+  }
+
+  private static IllegalStateException failed(Throwable e) {
+    return new IllegalStateException("a call of machine code failed", e);
   }
 }

@@ -166,7 +166,8 @@ public final class VectorKernels implements Kernels {
       int xOffset,
       float[] sums,
       int sumsOffset) {
-    HalfVectors.multiply(halves, offset, stride, columns, vectors, x, xOffset, sums, sumsOffset);
+    HalfVectors.multiply(
+        halves, offset, stride, columns, vectors, x, xOffset, sums, sumsOffset, prefetches);
   }
 
   @Override

@@ -49,9 +49,18 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
     };
   }
 
-  /** Rounded to half precision, ties to even; what is larger becomes infinite. */
+  /**
+   * Rounded to half precision, ties to even; what is larger becomes infinite. Of a row or column
+   * that has an element of at least 2^-4, elements below the smallest normal half, 2^-14, become
+   * the nearer of 0 and that, which is off by no more than the large element may be: multiplying
+   * subnormal numbers takes many times as long on some processors (docs/decisions.md).
+   */
   final class Half implements Blocks {
+    private static final int SIGN = 0x8000;
     private static final int EXPONENT = 0x7C00;
+    private static final int MANTISSA = 0x03FF;
+    private static final int SMALLEST_NORMAL = 0x0400;
+    private static final float LARGE = 0x1p-4f;
 
     private final short[][] blocks;
     private boolean finite = true;
@@ -73,6 +82,23 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
       return half;
     }
 
+    private static short withoutSubnormal(short half) {
+      if ((half & EXPONENT) != 0) {
+        return half;
+      }
+      boolean nearerToNormal = (half & MANTISSA) > SMALLEST_NORMAL / 2;
+      return (short) (half & SIGN | (nearerToNormal ? SMALLEST_NORMAL : 0));
+    }
+
+    private static boolean hasLarge(float[] x, int at, int n) {
+      for (int i = at; i < at + n; i++) {
+        if (Math.abs(x[i]) >= LARGE) {
+          return true;
+        }
+      }
+      return false;
+    }
+
     @Override
     public void allocate(int block, int elements) {
       blocks[block] = new short[elements];
@@ -81,16 +107,20 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
     @Override
     public void putRow(int block, int at, int columns, int row, float[] from, int fromAt) {
       short[] to = blocks[block];
+      boolean large = hasLarge(from, fromAt, columns);
       for (int c = 0; c < columns; c++) {
-        to[at + HalfPanel.index(columns, c, row)] = half(from[fromAt + c]);
+        short half = half(from[fromAt + c]);
+        to[at + HalfPanel.index(columns, c, row)] = large ? withoutSubnormal(half) : half;
       }
     }
 
     @Override
     public void putColumn(int block, int at, int columns, int column, float[] from, int fromAt) {
       short[] to = blocks[block];
+      boolean large = hasLarge(from, fromAt, KvCache.PANEL);
       for (int r = 0; r < KvCache.PANEL; r++) {
-        to[at + HalfPanel.index(columns, column, r)] = half(from[fromAt + r]);
+        short half = half(from[fromAt + r]);
+        to[at + HalfPanel.index(columns, column, r)] = large ? withoutSubnormal(half) : half;
       }
     }
 

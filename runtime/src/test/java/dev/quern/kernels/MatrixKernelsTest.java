@@ -169,6 +169,23 @@ class MatrixKernelsTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"1, 1", "4, 33", "8, 48"})
+  void prefetchingHalvesChangesNothing(int most, int columns) {
+    int vectors = Math.min(most, vector.groupVectors());
+    SplittableRandom random = new SplittableRandom(SEED);
+    short[] halves = new short[64 * columns];
+    for (int i = 0; i < halves.length; i++) {
+      halves[i] = Float.floatToFloat16((float) random.nextGaussian());
+    }
+    float[] x = TestMatrices.gaussian(random, 8 * columns);
+    float[] without = TestMatrices.gaussian(random, 64 * vectors);
+    float[] with = without.clone();
+    HalfVectors.multiply(halves, 0, columns, columns, vectors, x, 0, without, 0, false);
+    HalfVectors.multiply(halves, 0, columns, columns, vectors, x, 0, with, 0, true);
+    assertArrayEquals(without, with);
+  }
+
   /** Subnormal floats too: a product with a scaled vector is exact, as is that of the half. */
   @Test
   void everyFiniteHalfIsMultipliedExactly() {

@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.HexFormat;
@@ -12,7 +13,14 @@ class PrefetchTest {
   @Test
   void codeAsksForTheLinesAtADistance() {
     String expected = "0f188f00060000" + "0f188f40060000" + "c3";
-    assertEquals(expected, HexFormat.of().formatHex(Prefetch.code(2)));
+    assertEquals(expected, HexFormat.of().formatHex(Prefetch.code(2, Prefetch.OF_RDI)));
+  }
+
+  /** As GNU as 2.40 assembles prefetcht0 1536(%rdi,%rsi); ret. */
+  @Test
+  void addressMayBeASum() {
+    String expected = "0f188c3700060000" + "c3";
+    assertEquals(expected, HexFormat.of().formatHex(Prefetch.code(1, Prefetch.OF_RDI_AND_RSI)));
   }
 
   @ParameterizedTest
@@ -21,5 +29,12 @@ class PrefetchTest {
     Prefetch.block(bits, 0);
     Prefetch.block(bits, Long.MIN_VALUE);
     Prefetch.block(bits, -1);
+  }
+
+  @Test
+  void elementsBeyondAnArrayMayBePrefetched() {
+    short[] halves = {1, 2, 3};
+    Prefetch.halves(halves, 2);
+    assertArrayEquals(new short[] {1, 2, 3}, halves);
   }
 }

@@ -12,6 +12,7 @@ import dev.quern.kernels.ScalarKernels;
 import dev.quern.kernels.VectorGroups;
 import dev.quern.kernels.VectorKernels;
 import dev.quern.kv.KvCache.Shape;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
@@ -94,6 +95,30 @@ class KvCacheTest {
     halves.loadRun(0, 0, values.length, actual, 0);
     float[] expected = {1, 1 + 0x1p-9f, 65504, Float.POSITIVE_INFINITY, -0f, 0x1p-24f};
     assertArrayEquals(expected, actual);
+  }
+
+  /** 2^-15 is off by no more than 2^-4 + 2^-15 is. */
+  @Test
+  void besideALargeElementThereAreNoSubnormalOnes() {
+    float[] small = {0x1p-14f, 0x1p-15f + 0x1p-24f, 0x1p-15f, -0x1p-15f - 0x1p-24f, -0x1p-24f, 0};
+    float[] rounded = {0x1p-14f, 0x1p-14f, 0, -0x1p-14f, -0f, 0};
+    for (float other : new float[] {0x1p-4f, -3, Math.nextDown(0x1p-4f)}) {
+      float[] row = new float[KvCache.PANEL];
+      System.arraycopy(small, 0, row, 3, small.length);
+      row[63] = other;
+      float[] expected = Math.abs(other) < 0x1p-4f ? small : rounded;
+      KvCache cache = new KvCache(KvType.F16, List.of(new Shape(1, 64, 64)), 1);
+      cache.ensure(1);
+      cache.putKey(0, 0, row, 0);
+      cache.putValue(0, 0, row, 0);
+      float[] panel = new float[KvCache.TILE * KvCache.PANEL];
+      cache.loadValues(KERNELS, 0, 0, 0, 1, 0, panel);
+      assertArrayEquals(expected, Arrays.copyOfRange(panel, 3, 3 + small.length));
+      cache.loadKeys(KERNELS, 0, 0, 0, panel);
+      for (int i = 0; i < small.length; i++) {
+        assertEquals(expected[i], panel[(3 + i) * KvCache.TILE]);
+      }
+    }
   }
 
   /** The same bits, whether halves are widened first or multiplied as they are. */
