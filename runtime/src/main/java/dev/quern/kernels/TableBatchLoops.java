@@ -31,7 +31,7 @@ final class TableBatchLoops {
   private static final int TABLE_BYTES = GROUP_VECTORS * VECTOR_BYTES;
 
   private static final short BIAS = -ProductTable.RUN_BIAS;
-  private static final short LOW_NIBBLES = 0x0F0F;
+  private static final int LOW_NIBBLES = 0x0F0F_0F0F;
   private static final int HIGH_SHORTS = 0xFFFF_0000;
 
   /** Sums are taken as the upper halves of ints, which makes them 2^16 times as large. */
@@ -45,9 +45,9 @@ final class TableBatchLoops {
       long from = block + (long) (run >> 1) * blockBytes + VECTOR_BYTES + (run & 1) * 384L;
       for (int half = 0; half < 2; half++) {
         int to = indices + (run * 8 + half * 4) * VECTOR_BYTES & MASK;
-        ShortVector f0 = shorts(data, from);
-        ShortVector f1 = shorts(data, from + 64);
-        ShortVector f2 = shorts(data, from + 128);
+        IntVector f0 = Lanes.ints(data, from);
+        IntVector f1 = Lanes.ints(data, from + 64);
+        IntVector f2 = Lanes.ints(data, from + 128);
         store(f0, to);
         store(f1, to + 64);
         store(f2, to + 128);
@@ -69,12 +69,12 @@ final class TableBatchLoops {
       long from = block + (long) (run >> 1) * blockBytes + VECTOR_BYTES + (run & 1) * 64L * vectors;
       for (int v = 0; v < vectors; v += 2) {
         int to = indices + (run * vectors + v) * 2 * VECTOR_BYTES & MASK;
-        ShortVector first = shorts(data, from);
-        ShortVector second = shorts(data, from + 64);
+        IntVector first = Lanes.ints(data, from);
+        IntVector second = Lanes.ints(data, from + 64);
         store(first.and(LOW_NIBBLES), to);
-        store(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or((short) 0x1010), to + 64);
-        store(second.and(LOW_NIBBLES).or((short) 0x2020), to + 128);
-        store(second.lanewise(LSHR, 4).or((short) 0x3030), to + 192);
+        store(first.lanewise(LSHR, 4).and(LOW_NIBBLES).or(0x1010_1010), to + 64);
+        store(second.and(LOW_NIBBLES).or(0x2020_2020), to + 128);
+        store(second.lanewise(LSHR, 4).or(0x3030_3030), to + 192);
         from += 128;
       }
     }

@@ -44,7 +44,7 @@ final class TableLoops {
   /** What the sum of a run begins with. */
   private static final short BIAS = -ProductTable.RUN_BIAS;
 
-  private static final short LOW_NIBBLES = 0x0F0F;
+  private static final int LOW_NIBBLES = 0x0F0F_0F0F;
 
   /**
    * All memory. Of a constant segment the compiler knows that masked addresses lie within: what is
@@ -109,53 +109,54 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      IntVector oddSums = IntVector.zero(Lanes.INTS);
       long from = at + TILE_ROWS + (run & 1) * 384L;
       long entry = table + run * 8 * ProductTable.PAIR_ENTRIES;
       for (int unit = 0; unit < units; unit += 4) {
-        ShortVector f0 = shorts(from);
-        ShortVector f1 = shorts(from + 64);
-        ShortVector f2 = shorts(from + 128);
-        ShortVector found = found(f0, entry).add(found(f1, entry + 64)).reinterpretAsShorts();
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
+        IntVector f0 = ints(from);
+        IntVector f1 = ints(from + 64);
+        IntVector f2 = ints(from + 128);
+        ByteVector found = found(f0, entry).add(found(f1, entry + 64));
+        all = all.add(found.reinterpretAsShorts());
+        oddSums = oddSums.add(oddBytes(found));
         ByteVector index = fourthField(f0, f1, f2).reinterpretAsBytes();
         ByteVector last = index.selectFrom(bytes(entry + 192)); // found(), but not as short
-        found = found(f2, entry + 128).add(last).reinterpretAsShorts();
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
+        found = found(f2, entry + 128).add(last);
+        all = all.add(found.reinterpretAsShorts());
+        oddSums = oddSums.add(oddBytes(found));
         from += 192;
         entry += 4 * ProductTable.PAIR_ENTRIES;
       }
+      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
       all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
 
   /** Pairs of bits 6 and 7 of three vectors; the upper bits of a byte are junk or 0. */
-  static ShortVector fourthField(ShortVector f0, ShortVector f1, ShortVector f2) {
+  static IntVector fourthField(IntVector f0, IntVector f1, IntVector f2) {
     return f0.lanewise(LSHR, 6)
-        .and((short) 0x0303)
-        .or(f1.lanewise(LSHR, 4).and((short) 0x0C0C))
-        .or(f2.lanewise(LSHR, 2).and((short) 0x3030));
+        .and(0x0303_0303)
+        .or(f1.lanewise(LSHR, 4).and(0x0C0C_0C0C))
+        .or(f2.lanewise(LSHR, 2).and(0x3030_3030));
   }
 
   /** table[index &amp; 63] of each byte, where a vector has 64. */
-  private static ByteVector found(ShortVector index, long table) {
+  private static ByteVector found(IntVector index, long table) {
     return index.reinterpretAsBytes().selectFrom(bytes(table));
   }
 
   /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
   private static void fields3(MemorySegment data, long from, short[] fields) {
     for (int half = 0; half < 2; half++) {
-      ShortVector f0 = shorts(data, from + 192L * half);
-      ShortVector f1 = shorts(data, from + 192L * half + 64);
-      ShortVector f2 = shorts(data, from + 192L * half + 128);
+      IntVector f0 = Lanes.ints(data, from + 192L * half);
+      IntVector f1 = Lanes.ints(data, from + 192L * half + 64);
+      IntVector f2 = Lanes.ints(data, from + 192L * half + 128);
       int to = 4 * half * SHORT_COUNT;
-      f0.intoArray(fields, to);
-      f1.intoArray(fields, to + SHORT_COUNT);
-      f2.intoArray(fields, to + 2 * SHORT_COUNT);
-      fourthField(f0, f1, f2).intoArray(fields, to + 3 * SHORT_COUNT);
+      f0.reinterpretAsShorts().intoArray(fields, to);
+      f1.reinterpretAsShorts().intoArray(fields, to + SHORT_COUNT);
+      f2.reinterpretAsShorts().intoArray(fields, to + 2 * SHORT_COUNT);
+      fourthField(f0, f1, f2).reinterpretAsShorts().intoArray(fields, to + 3 * SHORT_COUNT);
     }
   }
 
@@ -183,7 +184,7 @@ final class TableLoops {
       }
       ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8));
+      odd = odd.add(found.lanewise(LSHR, 8)); // not oddBytes(): too much for C2 to inline
     }
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
@@ -191,7 +192,7 @@ final class TableLoops {
 
   /** table[at + index &amp; 63] of each byte, where a vector has 32 or 16. */
   private static ByteVector foundByParts(short[] fields, int field, byte[] table, int at) {
-    ShortVector indices = ShortVector.fromArray(SHORTS, fields, field * SHORT_COUNT);
+    IntVector indices = ints(fields, field * SHORT_COUNT);
     ByteVector index = indices.reinterpretAsBytes();
     VectorMask<Byte> bit5 = indices.lanewise(LSHL, 2).reinterpretAsBytes().lt((byte) 0);
     if (BYTE_COUNT == 32) {
@@ -267,29 +268,30 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      IntVector oddSums = IntVector.zero(Lanes.INTS);
       long from = at + TILE_ROWS + (run & 1) * 256L;
       long entry = table + run * 128;
       for (int v = 0; v < 4; v += 2) {
-        ShortVector first = shorts(from);
-        ShortVector second = shorts(from + 64);
+        IntVector first = ints(from);
+        IntVector second = ints(from + 64);
         ByteVector four = bytes(entry);
         ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
         ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
         ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
-        ShortVector found = low.add(high).reinterpretAsShorts();
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
+        ByteVector found = low.add(high);
+        all = all.add(found.reinterpretAsShorts());
+        oddSums = oddSums.add(oddBytes(found));
         next = second.reinterpretAsBytes();
         low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
         next = second.lanewise(LSHR, 4).reinterpretAsBytes();
         high = next.or((byte) 0x30).selectFrom(four);
-        found = low.add(high).reinterpretAsShorts();
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
+        found = low.add(high);
+        all = all.add(found.reinterpretAsShorts());
+        oddSums = oddSums.add(oddBytes(found));
         from += 128;
         entry += 64;
       }
+      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
       all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
@@ -310,12 +312,12 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      IntVector oddSums = IntVector.zero(Lanes.INTS);
       long from = at + TILE_ROWS + (run & 1) * 512L;
       long entry = table + run * 256;
       for (int v = 0; v < vectors; v += 2) {
-        ShortVector first = shorts(from);
-        ShortVector second = shorts(from + 64);
+        IntVector first = ints(from);
+        IntVector second = ints(from + 64);
         ByteVector four = bytes(entry);
         ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
         ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
@@ -325,31 +327,32 @@ final class TableLoops {
         low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
         next = second.lanewise(LSHR, 4).reinterpretAsBytes();
         high = next.or((byte) 0x30).selectFrom(four);
-        ShortVector found = quarter.add(low.add(high)).reinterpretAsShorts();
-        all = all.add(found);
-        odd = odd.add(found.lanewise(LSHR, 8));
+        ByteVector found = quarter.add(low.add(high));
+        all = all.add(found.reinterpretAsShorts());
+        oddSums = oddSums.add(oddBytes(found));
         from += 128;
         entry += 64;
       }
+      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
       all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
 
-  private static ByteVector found(ShortVector index, ByteVector entries) {
+  private static ByteVector found(IntVector index, ByteVector entries) {
     return index.reinterpretAsBytes().selectFrom(entries);
   }
 
   private static void partSumsOfPairs(
       MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+    IntVector oddSums = IntVector.zero(Lanes.INTS);
     for (int v = 0; v < 4; v++) {
-      ShortVector found =
-          both(shorts(data, from + 64L * v), table, entries + 32 * v).reinterpretAsShorts();
-      all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8));
+      ByteVector found = both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v);
+      all = all.add(found.reinterpretAsShorts());
+      oddSums = oddSums.add(oddBytes(found));
     }
+    ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
@@ -357,28 +360,37 @@ final class TableLoops {
   private static void partSumsOfColumns(
       MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+    IntVector oddSums = IntVector.zero(Lanes.INTS);
     for (int v = 0; v < 8; v += 2) {
-      ShortVector found =
-          both(shorts(data, from + 64L * v), table, entries + 32 * v)
-              .add(both(shorts(data, from + 64L * v + 64), table, entries + 32 * v + 32))
-              .reinterpretAsShorts();
-      all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8));
+      ByteVector found =
+          both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v)
+              .add(both(Lanes.ints(data, from + 64L * v + 64), table, entries + 32 * v + 32));
+      all = all.add(found.reinterpretAsShorts());
+      oddSums = oddSums.add(oddBytes(found));
     }
+    ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
 
   /** What the nibbles of a byte find in 16 entries each, together. */
-  private static ByteVector both(ShortVector nibbles, byte[] table, int at) {
-    ShortVector low = nibbles.and(LOW_NIBBLES);
-    ShortVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+  private static ByteVector both(IntVector nibbles, byte[] table, int at) {
+    IntVector low = nibbles.and(LOW_NIBBLES);
+    IntVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
     ByteVector first = ByteVector.fromArray(BYTES, table, at);
     if (BYTE_COUNT == 32) {
-      return found(low, first).add(found(high.or((short) 0x1010), first));
+      return found(low, first).add(found(high.or(0x1010_1010), first));
     }
     return found(low, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
+  }
+
+  /**
+   * The upper byte of each short, as a short. What fields and nibbles are shifted by, too, is
+   * shifted as ints and masked: C2 shifts ints by a constant in one instruction, shorts in three,
+   * two of which keep lookups waiting.
+   */
+  private static IntVector oddBytes(ByteVector v) {
+    return v.reinterpretAsInts().lanewise(LSHR, 8).and(0x00FF_00FF);
   }
 
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
@@ -390,6 +402,11 @@ final class TableLoops {
   private static ByteVector bytes(long address) {
     return ByteVector.fromMemorySegment(
         BYTES, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static IntVector ints(long address) {
+    return IntVector.fromMemorySegment(
+        Lanes.INTS, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static ShortVector shorts(long address) {
