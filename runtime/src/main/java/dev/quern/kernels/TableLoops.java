@@ -184,7 +184,7 @@ final class TableLoops {
       }
       ShortVector found = quarter.reinterpretAsShorts();
       all = all.add(found);
-      odd = odd.add(found.lanewise(LSHR, 8)); // not oddBytes(): too much for C2 to inline
+      odd = odd.add(found.lanewise(LSHR, 8));
     }
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
@@ -346,13 +346,13 @@ final class TableLoops {
   private static void partSumsOfPairs(
       MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-    IntVector oddSums = IntVector.zero(Lanes.INTS);
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int v = 0; v < 4; v++) {
-      ByteVector found = both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v);
-      all = all.add(found.reinterpretAsShorts());
-      oddSums = oddSums.add(oddBytes(found));
+      ByteVector both = both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v);
+      ShortVector found = both.reinterpretAsShorts();
+      all = all.add(found);
+      odd = odd.add(found.lanewise(LSHR, 8));
     }
-    ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
@@ -360,34 +360,37 @@ final class TableLoops {
   private static void partSumsOfColumns(
       MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-    IntVector oddSums = IntVector.zero(Lanes.INTS);
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int v = 0; v < 8; v += 2) {
-      ByteVector found =
+      ShortVector found =
           both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v)
-              .add(both(Lanes.ints(data, from + 64L * v + 64), table, entries + 32 * v + 32));
-      all = all.add(found.reinterpretAsShorts());
-      oddSums = oddSums.add(oddBytes(found));
+              .add(both(Lanes.ints(data, from + 64L * v + 64), table, entries + 32 * v + 32))
+              .reinterpretAsShorts();
+      all = all.add(found);
+      odd = odd.add(found.lanewise(LSHR, 8));
     }
-    ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
     all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
     odd.intoArray(sums, to + ODD_SUMS);
   }
 
-  /** What the nibbles of a byte find in 16 entries each, together. */
+  /**
+   * What the nibbles of a byte find in 16 entries each, together. Of an index only the lowest 4 or
+   * 5 bits count, as many as a vector has entries for.
+   */
   private static ByteVector both(IntVector nibbles, byte[] table, int at) {
-    IntVector low = nibbles.and(LOW_NIBBLES);
-    IntVector high = nibbles.lanewise(LSHR, 4).and(LOW_NIBBLES);
+    IntVector high = nibbles.lanewise(LSHR, 4);
     ByteVector first = ByteVector.fromArray(BYTES, table, at);
     if (BYTE_COUNT == 32) {
+      IntVector low = nibbles.and(LOW_NIBBLES);
       return found(low, first).add(found(high.or(0x1010_1010), first));
     }
-    return found(low, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
+    return found(nibbles, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
   }
 
   /**
    * The upper byte of each short, as a short. What fields and nibbles are shifted by, too, is
    * shifted as ints and masked: C2 shifts ints by a constant in one instruction, shorts in three,
-   * two of which keep lookups waiting.
+   * two of which keep lookups waiting. Loops over narrower vectors have too many nodes for that.
    */
   private static IntVector oddBytes(ByteVector v) {
     return v.reinterpretAsInts().lanewise(LSHR, 8).and(0x00FF_00FF);
