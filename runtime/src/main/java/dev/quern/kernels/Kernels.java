@@ -228,7 +228,7 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
   /**
    * The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one, {@code
-   * -Dquern.prefetch=on|off|auto} whether vector kernels prefetch weights into cache.
+   * -Dquern.prefetch=on|off|auto} whether vector kernels prefetch what they read into cache.
    *
    * @throws IllegalArgumentException if a property has another value
    */

@@ -348,8 +348,8 @@ final class TableLoops {
     ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int v = 0; v < 4; v++) {
-      ByteVector both = both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v);
-      ShortVector found = both.reinterpretAsShorts();
+      ShortVector found =
+          both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v).reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }

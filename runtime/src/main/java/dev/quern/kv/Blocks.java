@@ -74,12 +74,12 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
       return finite;
     }
 
-    private short half(float value) {
+    private short half(float value, boolean besideLarge) {
       short half = Float.floatToFloat16(value);
       if ((half & EXPONENT) == EXPONENT) {
         finite = false;
       }
-      return half;
+      return besideLarge ? withoutSubnormal(half) : half;
     }
 
     private static short withoutSubnormal(short half) {
@@ -109,8 +109,7 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
       short[] to = blocks[block];
       boolean large = hasLarge(from, fromAt, columns);
       for (int c = 0; c < columns; c++) {
-        short half = half(from[fromAt + c]);
-        to[at + HalfPanel.index(columns, c, row)] = large ? withoutSubnormal(half) : half;
+        to[at + HalfPanel.index(columns, c, row)] = half(from[fromAt + c], large);
       }
     }
 
@@ -119,8 +118,7 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
       short[] to = blocks[block];
       boolean large = hasLarge(from, fromAt, KvCache.PANEL);
       for (int r = 0; r < KvCache.PANEL; r++) {
-        short half = half(from[fromAt + r]);
-        to[at + HalfPanel.index(columns, column, r)] = large ? withoutSubnormal(half) : half;
+        to[at + HalfPanel.index(columns, column, r)] = half(from[fromAt + r], large);
       }
     }
 
@@ -128,7 +126,7 @@ sealed interface Blocks permits Blocks.Half, Blocks.Single {
     public void putRun(int block, int at, float[] from, int fromAt, int n) {
       short[] to = blocks[block];
       for (int i = 0; i < n; i++) {
-        to[at + i] = half(from[fromAt + i]);
+        to[at + i] = half(from[fromAt + i], false);
       }
     }
 
