@@ -24,7 +24,8 @@ import jdk.incubator.vector.ShortVector;
  *
  * <p>All but weights and float arrays lies in {@link TableScratch#MEMORY}. Places there are ints:
  * with long ones C2 loads the number of bits to shift by again and again. Without checks of bounds
- * a method may have 8 lookups of bytes, but little more: see {@link TileLoops}.
+ * a method may have 8 lookups of bytes, but little more: see {@link TileLoops}. Shifting shorts by
+ * vectors is faster, but means more for C2 to inline: {@link #sumsOfPairs} has no room for it.
  */
 final class TableBatchLoops {
   /** 64 entries for each vector of a group. */
@@ -208,6 +209,7 @@ final class TableBatchLoops {
    * @param vector the first of the two
    */
   static void sumsOfColumns(int slot, int indices, int vector, int runs) {
+    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
       ShortVector all1 = all0;
@@ -227,13 +229,13 @@ final class TableBatchLoops {
         ByteVector high = i2.selectFrom(four).add(i3.selectFrom(four));
         ShortVector found = low.add(high).reinterpretAsShorts();
         all0 = all0.add(found);
-        odd0 = odd0.add(found.lanewise(LSHR, 8));
+        odd0 = odd0.add(found.lanewise(LSHR, byteShift));
         four = bytes(entries + 64);
         low = i0.selectFrom(four).add(i1.selectFrom(four));
         high = i2.selectFrom(four).add(i3.selectFrom(four));
         found = low.add(high).reinterpretAsShorts();
         all1 = all1.add(found);
-        odd1 = odd1.add(found.lanewise(LSHR, 8));
+        odd1 = odd1.add(found.lanewise(LSHR, byteShift));
       }
       int to = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
       store(all0, to);
@@ -256,13 +258,14 @@ final class TableBatchLoops {
     FloatVector s1 = Lanes.floats(rowSums, rowsAt + 16);
     FloatVector s2 = Lanes.floats(rowSums, rowsAt + 32);
     FloatVector s3 = Lanes.floats(rowSums, rowsAt + 48);
+    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       int from = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
       int scale = scales + run * 4 * VECTOR_BYTES & MASK;
       float runScale = runScales[run * GROUP_VECTORS + vector];
       ShortVector all = shorts(MEMORY, from);
       ShortVector odds = shorts(MEMORY, from + 64);
-      IntVector even = all.sub(odds.lanewise(LSHL, 8)).reinterpretAsInts();
+      IntVector even = all.sub(odds.lanewise(LSHL, byteShift)).reinterpretAsInts();
       IntVector odd = odds.reinterpretAsInts();
       s0 = low(even).fma(Lanes.floats(MEMORY, scale).mul(runScale), s0);
       s1 = low(odd).fma(Lanes.floats(MEMORY, scale + 64).mul(runScale), s1);

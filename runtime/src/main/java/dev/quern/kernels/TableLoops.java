@@ -26,6 +26,9 @@ import jdk.incubator.vector.VectorSpecies;
  * and, as they lie in the block, its 64 bytes of scale codes. As 16 ints each: low and high half of
  * int m of the first are rows m and 32 + m, of the second rows 16 + m and 48 + m.
  *
+ * <p>Shorts are shifted by vectors where these have 512 bits: one operation there, where C2 needs
+ * two and the lookups' port for a constant. Narrower vectors may have no such instruction.
+ *
  * <p>Not more than 4 lookups of bytes per method and loop body: see {@link TileLoops}.
  */
 final class TableLoops {
@@ -101,6 +104,7 @@ final class TableLoops {
    */
   private static void wholeSums3(
       long block, int blockBytes, int units, int runs, boolean ahead, long table, short[] sums) {
+    ShortVector byteShift = ShortVector.broadcast(SHORTS, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       if (ahead && (run & 1) == 0) {
@@ -109,7 +113,7 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      IntVector oddSums = IntVector.zero(Lanes.INTS);
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 384L;
       long entry = table + run * 8 * ProductTable.PAIR_ENTRIES;
       for (int unit = 0; unit < units; unit += 4) {
@@ -117,18 +121,19 @@ final class TableLoops {
         IntVector f1 = ints(from + 64);
         IntVector f2 = ints(from + 128);
         ByteVector found = found(f0, entry).add(found(f1, entry + 64));
-        all = all.add(found.reinterpretAsShorts());
-        oddSums = oddSums.add(oddBytes(found));
+        ShortVector shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         ByteVector index = fourthField(f0, f1, f2).reinterpretAsBytes();
         ByteVector last = index.selectFrom(bytes(entry + 192)); // found(), but not as short
         found = found(f2, entry + 128).add(last);
-        all = all.add(found.reinterpretAsShorts());
-        oddSums = oddSums.add(oddBytes(found));
+        shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         from += 192;
         entry += 4 * ProductTable.PAIR_ENTRIES;
       }
-      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
-      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+      all.sub(odd.lanewise(LSHL, byteShift)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
@@ -260,6 +265,7 @@ final class TableLoops {
    */
   private static void wholeSumsOfPairs(
       long block, int blockBytes, int runs, boolean ahead, long table, short[] sums) {
+    ShortVector byteShift = ShortVector.broadcast(SHORTS, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       if (ahead && (run & 1) == 0) {
@@ -268,7 +274,7 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      IntVector oddSums = IntVector.zero(Lanes.INTS);
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 256L;
       long entry = table + run * 128;
       for (int v = 0; v < 4; v += 2) {
@@ -279,20 +285,21 @@ final class TableLoops {
         ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
         ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
         ByteVector found = low.add(high);
-        all = all.add(found.reinterpretAsShorts());
-        oddSums = oddSums.add(oddBytes(found));
+        ShortVector shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         next = second.reinterpretAsBytes();
         low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
         next = second.lanewise(LSHR, 4).reinterpretAsBytes();
         high = next.or((byte) 0x30).selectFrom(four);
         found = low.add(high);
-        all = all.add(found.reinterpretAsShorts());
-        oddSums = oddSums.add(oddBytes(found));
+        shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         from += 128;
         entry += 64;
       }
-      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
-      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+      all.sub(odd.lanewise(LSHL, byteShift)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
@@ -304,6 +311,7 @@ final class TableLoops {
    */
   private static void wholeSumsOfColumns(
       long block, int blockBytes, int vectors, int runs, boolean ahead, long table, short[] sums) {
+    ShortVector byteShift = ShortVector.broadcast(SHORTS, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       long at = block + (long) (run >> 1) * blockBytes;
       if (ahead && (run & 1) == 0) {
@@ -312,7 +320,7 @@ final class TableLoops {
       int to = run * RUN_SHORTS;
       shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      IntVector oddSums = IntVector.zero(Lanes.INTS);
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 512L;
       long entry = table + run * 256;
       for (int v = 0; v < vectors; v += 2) {
@@ -328,13 +336,13 @@ final class TableLoops {
         next = second.lanewise(LSHR, 4).reinterpretAsBytes();
         high = next.or((byte) 0x30).selectFrom(four);
         ByteVector found = quarter.add(low.add(high));
-        all = all.add(found.reinterpretAsShorts());
-        oddSums = oddSums.add(oddBytes(found));
+        ShortVector shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         from += 128;
         entry += 64;
       }
-      ShortVector odd = oddSums.reinterpretAsShorts().add(BIAS);
-      all.sub(odd.lanewise(LSHL, 8)).intoArray(sums, to);
+      all.sub(odd.lanewise(LSHL, byteShift)).intoArray(sums, to);
       odd.intoArray(sums, to + ODD_SUMS);
     }
   }
@@ -385,15 +393,6 @@ final class TableLoops {
       return found(low, first).add(found(high.or(0x1010_1010), first));
     }
     return found(nibbles, first).add(found(high, ByteVector.fromArray(BYTES, table, at + 16)));
-  }
-
-  /**
-   * The upper byte of each short, as a short. What fields and nibbles are shifted by, too, is
-   * shifted as ints and masked: C2 shifts ints by a constant in one instruction, shorts in three,
-   * two of which keep lookups waiting. Loops over narrower vectors have too many nodes for that.
-   */
-  private static IntVector oddBytes(ByteVector v) {
-    return v.reinterpretAsInts().lanewise(LSHR, 8).and(0x00FF_00FF);
   }
 
   private static void copyCodes(MemorySegment data, long block, short[] sums, int to) {
