@@ -14,14 +14,12 @@ final class SpinningWorkers implements Workers {
 
   private final Helper[] helpers;
 
-  /** Pieces of the current task that nobody has taken yet begin here. */
-  private final AtomicInteger nextPiece = new AtomicInteger();
+  private final PieceRanges ranges;
 
   private final AtomicInteger helpersAtWork = new AtomicInteger();
 
   // Written by the caller before it raises the epoch, read by helpers after they have seen it.
   private Task task;
-  private int pieces;
   private volatile int epoch;
   private volatile Throwable failure;
   private volatile boolean closed;
@@ -32,6 +30,7 @@ final class SpinningWorkers implements Workers {
       throw new IllegalArgumentException("threads: expected at least 1, found " + threads);
     }
     helpers = new Helper[threads - 1];
+    ranges = new PieceRanges(threads);
     for (int i = 0; i < helpers.length; i++) {
       helpers[i] = new Helper(i + 1);
       helpers[i].start();
@@ -52,10 +51,9 @@ final class SpinningWorkers implements Workers {
       throw new IllegalStateException("a piece of work cannot start another task");
     }
     this.task = task;
-    this.pieces = pieces;
     failure = null;
-    nextPiece.set(0);
     boolean shared = pieces > 1 && helpers.length > 0;
+    ranges.share(pieces, shared ? threads() : 1);
     if (shared) {
       helpersAtWork.set(helpers.length);
       raiseEpoch();
@@ -84,14 +82,12 @@ final class SpinningWorkers implements Workers {
 
   private void work(int thread) {
     try {
-      for (int piece = nextPiece.getAndIncrement();
-          piece < pieces;
-          piece = nextPiece.getAndIncrement()) {
+      for (int piece = ranges.take(thread); piece >= 0; piece = ranges.take(thread)) {
         task.run(piece, thread);
       }
     } catch (Throwable thrown) {
       failure = thrown;
-      nextPiece.set(pieces); // what nobody has begun is dropped
+      ranges.clear(); // what nobody has begun is dropped
     }
   }
 

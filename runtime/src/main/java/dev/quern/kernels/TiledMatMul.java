@@ -33,7 +33,9 @@ final class TiledMatMul implements MatMul {
   private static final int MIN_PIECE_BYTES = 16 << 10;
 
   private static final int MAX_PIECE_BYTES = 2560 << 10;
-  private static final int PIECES_PER_THREAD = 2;
+
+  /** Threads end less than a piece apart, so pieces are no larger than reading ahead asks for. */
+  private static final int PIECES_PER_THREAD = 8;
 
   /** Below this many weights times vectors, waking threads costs more than it saves. */
   private static final long MIN_SHARED_WORK = 1 << 16;
@@ -225,7 +227,7 @@ final class TiledMatMul implements MatMul {
       }
     }
     long share = bytes / ((long) PIECES_PER_THREAD * workers.threads());
-    long target = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
+    long targetBytes = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
     long batchTarget = batchTiles / ((long) TABLE_PIECES_PER_THREAD * workers.threads());
     for (int i = 0; i < count; i++) {
       Product product = products[i];
@@ -233,13 +235,19 @@ final class TiledMatMul implements MatMul {
         product.batch.cut(batchTarget);
       } else if (product.small()) {
         long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
-        product.pieceTiles = wholeBands((int) Math.max(1, target / tileBytes));
+        int target = (int) (targetBytes / tileBytes);
+        product.pieceTiles = wholeBands(Math.max(leastTiles(product.tiles()), target));
       } else {
         product.pieceTiles = 1;
       }
       firstPieces[i] = pieces;
       pieces = Math.addExact(pieces, product.pieces());
     }
+  }
+
+  /** A band is not cut if every thread gets two of such a matrix. */
+  private int leastTiles(int tiles) {
+    return tiles >= 2 * BAND_TILES * workers.threads() ? BAND_TILES : 1;
   }
 
   /** At most so many tiles: whole bands, or a half, a quarter or an eighth of one. */
