@@ -100,10 +100,8 @@ final class TileEncoder {
   private void settleFactors(float[] tile, int t, MemorySegment out) {
     double[] products = new double[ROWS];
     double[] squares = new double[ROWS];
-    for (int i = 0; i < value.length; i++) {
-      products[i % ROWS] += (double) tile[i] * value[i];
-      squares[i % ROWS] += (double) value[i] * value[i];
-    }
+    addProducts(tile, value, 0, layout.paddedCols(), products);
+    addProducts(value, value, 0, layout.paddedCols(), squares);
     if (layout.factorRows() == ROWS) {
       Arrays.fill(products, Arrays.stream(products).sum());
       Arrays.fill(squares, Arrays.stream(squares).sum());
@@ -114,8 +112,10 @@ final class TileEncoder {
       scale[r] = base[r] == 0 ? 0 : Float.float16ToFloat(bits) / base[r];
       putFactor(t * ROWS + r, bits, out);
     }
-    for (int i = 0; i < value.length; i++) {
-      value[i] *= scale[i % ROWS];
+    for (int at = 0; at < value.length; at += ROWS) {
+      for (int r = 0; r < ROWS; r++) {
+        value[at + r] *= scale[r];
+      }
     }
   }
 
@@ -149,15 +149,13 @@ final class TileEncoder {
   }
 
   private void settleScales(float[] tile, int from, int cols) {
+    double[] products = new double[ROWS];
+    double[] squares = new double[ROWS];
+    addProducts(tile, value, from, cols, products);
+    addProducts(value, value, from, cols, squares);
     for (int r = 0; r < ROWS; r++) {
-      double products = 0;
-      double squares = 0;
-      for (int i = from + r; i < from + cols * ROWS; i += ROWS) {
-        products += (double) tile[i] * value[i];
-        squares += (double) value[i] * value[i];
-      }
-      if (squares > 0) {
-        scale[r] *= (float) (products / squares);
+      if (squares[r] > 0) {
+        scale[r] *= (float) (products[r] / squares[r]);
       }
     }
   }
@@ -220,11 +218,18 @@ final class TileEncoder {
   /** RMS of each row over some columns. */
   private static void rootMeanSquares(float[] tile, int from, int cols, float[] rms) {
     double[] squares = new double[ROWS];
-    for (int i = from; i < from + cols * ROWS; i++) {
-      squares[i % ROWS] += (double) tile[i] * tile[i];
-    }
+    addProducts(tile, tile, from, cols, squares);
     for (int r = 0; r < ROWS; r++) {
       rms[r] = (float) Math.sqrt(squares[r] / cols);
+    }
+  }
+
+  /** Adds the products of the elements of some columns to the sums of their rows: vectorised. */
+  private static void addProducts(float[] a, float[] b, int from, int cols, double[] sums) {
+    for (int at = from; at < from + cols * ROWS; at += ROWS) {
+      for (int r = 0; r < ROWS; r++) {
+        sums[r] += (double) a[at + r] * b[at + r];
+      }
     }
   }
 
