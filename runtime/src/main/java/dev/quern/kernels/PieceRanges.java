@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
  * more takes the last piece of the one that has most left.
  */
 final class PieceRanges {
-  /** Of longs: ranges do not share a pair of cache lines. */
+  /** Longs from one range to the next, 128 bytes: no two share a pair of cache lines. */
   private static final int STRIDE = 16;
 
   private final int threads;
@@ -37,7 +37,11 @@ final class PieceRanges {
     return (int) range;
   }
 
-  /** Gives pieces 0 to pieces - 1 to the first threads, to the others none. */
+  /**
+   * Shares pieces 0 to pieces - 1 out.
+   *
+   * @param sharers threads that get a range, the first ones; at least 1
+   */
   void share(int pieces, int sharers) {
     for (int thread = 0; thread < threads; thread++) {
       int first = (int) ((long) pieces * Math.min(thread, sharers) / sharers);

@@ -154,7 +154,7 @@ public final class CausalAttention {
     return start + token + 1;
   }
 
-  /** The longest come first, so that threads end together. */
+  /** The longest come first, so that the shortest of each thread's range are left for the end. */
   private int firstToken(int piece) {
     int headPieces = shape.numKvHeads() * piecesOfGroup();
     return (pieces / headPieces - 1 - piece / headPieces) * pieceTokens;
