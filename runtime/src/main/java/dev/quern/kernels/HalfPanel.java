@@ -11,6 +11,9 @@ public final class HalfPanel {
   /** What vectors are multiplied with before {@link Kernels#multiplyHalves} reads them. */
   public static final float SCALE = 0x1p112f;
 
+  /** Elements before the first panel of an array, which are read but do not matter. */
+  public static final int LEAD = 1;
+
   /** Rows that lie together. */
   static final int ROWS = 32;
 

@@ -15,10 +15,10 @@ import jdk.incubator.vector.VectorSpecies;
  * Panels of halves times groups of vectors, {@link Kernels#multiplyHalves}, and widened, {@link
  * Kernels#widen}; a lane of integers is a pair of rows.
  *
- * <p>A half's bits, moved to where a float has exponent and mantissa, are its value · 2^-112: three
+ * <p>A half's bits, moved to where a float has exponent and mantissa, are its value · 2^-112: two
  * operations on integers, which overlap with the multiplications, and nothing is stored between.
- * Bodies are as those of {@link PanelVectors}, for even sizes of a group: of an odd one the last
- * vector is computed twice.
+ * Bodies are as those of {@link PanelVectors}, for even sizes of a group: of an odd one the empty
+ * place is computed too, stored where the last vector's sums come, and then these are.
  */
 final class HalfVectors {
   private static final VectorSpecies<Short> SHORTS = Lanes.FLOATS.withLanes(short.class);
@@ -66,7 +66,7 @@ final class HalfVectors {
 
   private static void multiply(
       short[] halves, int at, int columns, int vectors, float[] x, int xAt, float[] sums, int to) {
-    int last = vectors - 1;
+    int last = to + (vectors - 1) * TILE_ROWS;
     switch (vectors) {
       case 1, 2 -> multiply2(halves, at, columns, x, xAt, last, sums, to);
       case 3, 4 -> multiply4(halves, at, columns, x, xAt, last, sums, to);
@@ -77,32 +77,29 @@ final class HalfVectors {
   }
 
   private static void multiply2(
-      short[] halves, int at, int columns, float[] x, int xAt, int last, float[] sums, int to) {
-    int toLast = to + last * TILE_ROWS;
+      short[] halves, int at, int columns, float[] x, int xAt, int toLast, float[] sums, int to) {
     FloatVector a0 = sum(sums, to);
     FloatVector b0 = sum(sums, to + PAIR);
     FloatVector a1 = sum(sums, toLast);
     FloatVector b1 = sum(sums, toLast + PAIR);
     for (int c = 0; c < columns; c++) {
-      IntVector pairs = pairs(halves, at + c * HalfPanel.ROWS);
-      FloatVector a = lower(pairs);
-      FloatVector b = upper(pairs);
+      FloatVector a = lower(halves, at + c * HalfPanel.ROWS);
+      FloatVector b = upper(halves, at + c * HalfPanel.ROWS);
       FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
-      y = broadcast(x[xAt + c * GROUP_STRIDE + last]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 1]);
       a1 = a.fma(y, a1);
       b1 = b.fma(y, b1);
     }
-    a0.intoArray(sums, to);
-    b0.intoArray(sums, to + PAIR);
     a1.intoArray(sums, toLast);
     b1.intoArray(sums, toLast + PAIR);
+    a0.intoArray(sums, to);
+    b0.intoArray(sums, to + PAIR);
   }
 
   private static void multiply4(
-      short[] halves, int at, int columns, float[] x, int xAt, int last, float[] sums, int to) {
-    int toLast = to + last * TILE_ROWS;
+      short[] halves, int at, int columns, float[] x, int xAt, int toLast, float[] sums, int to) {
     FloatVector a0 = sum(sums, to);
     FloatVector b0 = sum(sums, to + PAIR);
     FloatVector a1 = sum(sums, to + TILE_ROWS);
@@ -112,9 +109,8 @@ final class HalfVectors {
     FloatVector a3 = sum(sums, toLast);
     FloatVector b3 = sum(sums, toLast + PAIR);
     for (int c = 0; c < columns; c++) {
-      IntVector pairs = pairs(halves, at + c * HalfPanel.ROWS);
-      FloatVector a = lower(pairs);
-      FloatVector b = upper(pairs);
+      FloatVector a = lower(halves, at + c * HalfPanel.ROWS);
+      FloatVector b = upper(halves, at + c * HalfPanel.ROWS);
       FloatVector y = broadcast(x[xAt + c * GROUP_STRIDE]);
       a0 = a.fma(y, a0);
       b0 = b.fma(y, b0);
@@ -124,18 +120,18 @@ final class HalfVectors {
       y = broadcast(x[xAt + c * GROUP_STRIDE + 2]);
       a2 = a.fma(y, a2);
       b2 = b.fma(y, b2);
-      y = broadcast(x[xAt + c * GROUP_STRIDE + last]);
+      y = broadcast(x[xAt + c * GROUP_STRIDE + 3]);
       a3 = a.fma(y, a3);
       b3 = b.fma(y, b3);
     }
+    a3.intoArray(sums, toLast);
+    b3.intoArray(sums, toLast + PAIR);
     a0.intoArray(sums, to);
     b0.intoArray(sums, to + PAIR);
     a1.intoArray(sums, to + TILE_ROWS);
     b1.intoArray(sums, to + TILE_ROWS + PAIR);
     a2.intoArray(sums, to + 2 * TILE_ROWS);
     b2.intoArray(sums, to + 2 * TILE_ROWS + PAIR);
-    a3.intoArray(sums, toLast);
-    b3.intoArray(sums, toLast + PAIR);
   }
 
   /** Whole panels of 64 rows, with infinities and NaN. */
@@ -149,9 +145,8 @@ final class HalfVectors {
 
   private static void widen(short[] halves, int at, int columns, float[] panel, int to) {
     for (int c = 0; c < columns; c++) {
-      IntVector pairs = pairs(halves, at + c * HalfPanel.ROWS);
-      widened(lower(pairs)).intoArray(panel, to + c * TILE_ROWS);
-      widened(upper(pairs)).intoArray(panel, to + c * TILE_ROWS + PAIR);
+      widened(lower(halves, at + c * HalfPanel.ROWS)).intoArray(panel, to + c * TILE_ROWS);
+      widened(upper(halves, at + c * HalfPanel.ROWS)).intoArray(panel, to + c * TILE_ROWS + PAIR);
     }
   }
 
@@ -165,17 +160,14 @@ final class HalfVectors {
         .reinterpretAsFloats();
   }
 
-  static IntVector pairs(short[] halves, int at) {
-    return ShortVector.fromArray(SHORTS, halves, at).reinterpretAsInts();
-  }
-
-  /** The first half of each pair · 2^-112. */
-  static FloatVector lower(IntVector pairs) {
-    return upper(pairs.lanewise(VectorOperators.LSHL, 16));
+  /** The first half of each pair · 2^-112: the second of the ints that begin a half earlier. */
+  static FloatVector lower(short[] halves, int at) {
+    return upper(halves, at - 1);
   }
 
   /** The second half of each pair · 2^-112. */
-  static FloatVector upper(IntVector pairs) {
+  static FloatVector upper(short[] halves, int at) {
+    IntVector pairs = ShortVector.fromArray(SHORTS, halves, at).reinterpretAsInts();
     return pairs.lanewise(VectorOperators.ASHR, 3).and(HALF_BITS).reinterpretAsFloats();
   }
 

@@ -107,6 +107,7 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
    * panel widened.
    *
    * @param halves element (c, r) at offset + {@link HalfPanel#index}(stride, c, r), all finite
+   * @param offset at least {@link HalfPanel#LEAD}
    * @param stride columns that the panel has room for
    * @param columns the first ones, those that are multiplied
    * @param vectors 1 to {@link #groupVectors}

@@ -12,12 +12,15 @@ import java.util.stream.Stream;
  * Keys and values of the positions so far, float16 or float32. Layers may differ in their shapes,
  * and a layer may have neither.
  *
- * <p>Memory comes in blocks of 256 positions when the first position of a block is reached, so a
- * long limit costs nothing before it is used and nothing is copied. In a block, keys and values lie
- * in the order in which attention multiplies them, those of a head together: keys in tiles of 64
- * positions, [head, tile, element, position], values in panels of 64 elements, [head, panel,
- * position, element]. Halves have an order of their own inside of such a matrix, {@link HalfPanel}.
- * Not for several threads; reading, and storing of different positions, is.
+ * <p>Memory comes in chunks when the first position of a chunk is reached, so a long limit costs
+ * nothing before it is used and nothing is copied: chunks of 256, 256, 512 and 1024 positions, then
+ * of 2048 (fewer where a position takes very much). A chunk is [head, block of 256 positions], and
+ * in a block keys and values lie in the order in which attention multiplies them: keys in tiles of
+ * 64 positions, [tile, element, position], then values in panels of 64 elements, [panel, position,
+ * element]. So a thread reads a head's part of a chunk from one end to the other: memory is fast
+ * for those who read on (docs/decisions.md). Halves have an order of their own inside of such a
+ * matrix, {@link HalfPanel}. Not for several threads; reading, and storing of different positions,
+ * is.
  */
 public final class KvCache {
   /** Positions that are read at once. */
@@ -29,11 +32,17 @@ public final class KvCache {
   /** Positions whose keys and values of a head lie together, a multiple of {@link #TILE}. */
   public static final int BLOCK = 256;
 
+  /** log2 of the blocks of a large chunk: 1 MB of a head of 128 elements in float16. */
+  private static final int LARGE_CHUNK = 3;
+
+  private static final long MAX_CHUNK_ELEMENTS = 1 << 28;
+
   private final Shape[] shapes;
   private final int maxPositions;
-  private final Blocks[] keys;
-  private final Blocks[] values;
-  private int blocks;
+  private final int maxBlocks;
+  private final int largeChunk;
+  private final Chunks[] chunksOfLayer;
+  private int chunks;
 
   /**
    * What one position takes in a layer.
@@ -52,11 +61,11 @@ public final class KvCache {
             "KV cache: sizes from 0 expected, found %d heads, %d and %d elements"
                 .formatted(heads, key, value));
       }
-      Math.multiplyExact(BLOCK, Math.multiplyExact(heads, Math.max(key, value)));
+      Math.multiplyExact(BLOCK, Math.multiplyExact(heads, Math.addExact(key, value)));
     }
 
     private long elements() {
-      return (long) heads * key + (long) heads * value;
+      return (long) heads * (key + value);
     }
   }
 
@@ -71,15 +80,22 @@ public final class KvCache {
     }
     this.shapes = layers.toArray(Shape[]::new);
     this.maxPositions = maxPositions;
-    int maxBlocks = Math.ceilDiv(maxPositions, BLOCK);
-    keys = create(type, maxBlocks);
-    values = create(type, maxBlocks);
+    maxBlocks = Math.ceilDiv(maxPositions, BLOCK);
+    largeChunk = largeChunk(layers);
+    int maxChunks = chunk(maxPositions - 1) + 1;
+    chunksOfLayer =
+        Stream.generate(() -> Chunks.create(type, maxChunks))
+            .limit(shapes.length)
+            .toArray(Chunks[]::new);
   }
 
-  private Blocks[] create(KvType type, int maxBlocks) {
-    return Stream.generate(() -> Blocks.create(type, maxBlocks))
-        .limit(shapes.length)
-        .toArray(Blocks[]::new);
+  private static int largeChunk(List<Shape> layers) {
+    long most = layers.stream().mapToLong(Shape::elements).max().orElseThrow();
+    int chunk = LARGE_CHUNK;
+    while (chunk > 0 && most * BLOCK << chunk > MAX_CHUNK_ELEMENTS) {
+      chunk--;
+    }
+    return chunk;
   }
 
   /** Bytes that one position takes in all layers. */
@@ -96,38 +112,75 @@ public final class KvCache {
   /** Makes room for positions [0, positions). */
   public void ensure(int positions) {
     Objects.checkIndex(positions - 1, maxPositions);
-    for (; blocks <= (positions - 1) / BLOCK; blocks++) {
+    for (; chunks <= chunk(positions - 1); chunks++) {
       for (int layer = 0; layer < shapes.length; layer++) {
         Shape shape = shapes[layer];
-        keys[layer].allocate(blocks, BLOCK * shape.heads * shape.key);
-        values[layer].allocate(blocks, BLOCK * shape.heads * shape.value);
+        chunksOfLayer[layer].allocate(chunks, shape.heads * blocks(chunks) * blockElements(shape));
       }
     }
+  }
+
+  /** The chunk that a position lies in. */
+  private int chunk(int position) {
+    int block = position / BLOCK;
+    return block >> largeChunk == 0
+        ? Integer.SIZE - Integer.numberOfLeadingZeros(block)
+        : (block >> largeChunk) + largeChunk;
+  }
+
+  private int firstBlock(int chunk) {
+    return chunk <= largeChunk ? 1 << chunk >> 1 : chunk - largeChunk << largeChunk;
+  }
+
+  private int blocks(int chunk) {
+    return Math.min(firstBlock(chunk + 1), maxBlocks) - firstBlock(chunk);
+  }
+
+  /** Elements of a head's block. */
+  private static int blockElements(Shape shape) {
+    return BLOCK * (shape.key + shape.value);
+  }
+
+  /** Where the keys of a head and the tile of a position lie in their chunk. */
+  private int keyAt(Shape shape, int position, int head) {
+    return blockAt(shape, position, head) + position % BLOCK / TILE * TILE * shape.key;
+  }
+
+  /** Where the panel of a head that begins with element first lies in a position's chunk. */
+  private int valueAt(Shape shape, int position, int head, int first) {
+    return blockAt(shape, position, head) + BLOCK * (shape.key + first);
+  }
+
+  private int blockAt(Shape shape, int position, int head) {
+    int chunk = chunk(position);
+    int block = position / BLOCK - firstBlock(chunk);
+    return (head * blocks(chunk) + block) * blockElements(shape);
   }
 
   /** Stores one position's keys of all heads of a layer, one after the other. */
   public void putKey(int layer, int position, float[] key, int at) {
     Shape shape = shapes[layer];
-    int block = position / BLOCK;
+    int chunk = chunk(position);
     for (int head = 0; head < shape.heads; head++) {
       int to = keyAt(shape, position, head);
-      keys[layer].putRow(block, to, shape.key, position % TILE, key, at + head * shape.key);
+      int from = at + head * shape.key;
+      chunksOfLayer[layer].putRow(chunk, to, shape.key, position % TILE, key, from);
     }
   }
 
   /** Stores one position's values of all heads of a layer, one after the other. */
   public void putValue(int layer, int position, float[] value, int at) {
     Shape shape = shapes[layer];
-    int block = position / BLOCK;
+    int chunk = chunk(position);
     for (int head = 0; head < shape.heads; head++) {
       for (int first = 0; first < shape.value; first += PANEL) {
         int n = Math.min(PANEL, shape.value - first);
-        int to = valueAt(shape, head, first);
+        int to = valueAt(shape, position, head, first);
         int from = at + head * shape.value + first;
         if (n == PANEL) {
-          values[layer].putColumn(block, to, BLOCK, position % BLOCK, value, from);
+          chunksOfLayer[layer].putColumn(chunk, to, BLOCK, position % BLOCK, value, from);
         } else {
-          values[layer].putRun(block, to + position % BLOCK * n, value, from, n);
+          chunksOfLayer[layer].putRun(chunk, to + position % BLOCK * n, value, from, n);
         }
       }
     }
@@ -136,16 +189,6 @@ public final class KvCache {
   /** Tiles that positions [first, first + count) lie in. */
   public static int tiles(int first, int count) {
     return (first + count - 1) / TILE - first / TILE + 1;
-  }
-
-  /** Where the keys of a head and the tile of a position lie in their block. */
-  private static int keyAt(Shape shape, int position, int head) {
-    return (head * BLOCK + position % BLOCK / TILE * TILE) * shape.key;
-  }
-
-  /** Where the panel that begins with element first lies in its block. */
-  private static int valueAt(Shape shape, int head, int first) {
-    return (head * shape.value + first) * BLOCK;
   }
 
   /**
@@ -157,7 +200,7 @@ public final class KvCache {
   public void loadKeys(Kernels kernels, int layer, int head, int first, float[] panel) {
     Shape shape = shapes[layer];
     int at = keyAt(shape, first, head);
-    keys[layer].loadPanel(kernels, first / BLOCK, at, shape.key, 0, shape.key, panel);
+    chunksOfLayer[layer].loadPanel(kernels, chunk(first), at, shape.key, 0, shape.key, panel);
   }
 
   /**
@@ -172,14 +215,15 @@ public final class KvCache {
       Kernels kernels, int layer, int head, int first, int count, int firstElement, float[] panel) {
     Shape shape = shapes[layer];
     int n = Math.min(PANEL, shape.value - firstElement);
-    int at = valueAt(shape, head, firstElement);
+    int at = valueAt(shape, first, head, firstElement);
+    int chunk = chunk(first);
     int column = first % BLOCK;
     if (n == PANEL) {
-      values[layer].loadPanel(kernels, first / BLOCK, at, BLOCK, column, count, panel);
+      chunksOfLayer[layer].loadPanel(kernels, chunk, at, BLOCK, column, count, panel);
       return;
     }
     for (int i = 0; i < count; i++) {
-      values[layer].loadRun(first / BLOCK, at + (column + i) * n, n, panel, i * PANEL);
+      chunksOfLayer[layer].loadRun(chunk, at + (column + i) * n, n, panel, i * PANEL);
       Arrays.fill(panel, i * PANEL + n, (i + 1) * PANEL, 0);
     }
   }
@@ -189,10 +233,8 @@ public final class KvCache {
    * in whole panels.
    */
   public boolean multipliable(int layer) {
-    return keys[layer] instanceof Blocks.Half k
-        && values[layer] instanceof Blocks.Half v
-        && k.finite()
-        && v.finite()
+    return chunksOfLayer[layer] instanceof Chunks.Half halves
+        && halves.finite()
         && shapes[layer].value % PANEL == 0;
   }
 
@@ -206,7 +248,7 @@ public final class KvCache {
       int layer, int head, int first, VectorGroups queries, float[] sums, int sumsAt) {
     Shape shape = shapes[layer];
     int at = keyAt(shape, first, head);
-    ((Blocks.Half) keys[layer]).addProduct(first / BLOCK, at, shape.key, 0, queries, sums, sumsAt);
+    halves(layer).addProduct(chunk(first), at, shape.key, 0, queries, sums, sumsAt);
   }
 
   /**
@@ -225,17 +267,19 @@ public final class KvCache {
       VectorGroups weights,
       float[] sums,
       int sumsAt) {
-    int at = valueAt(shapes[layer], head, firstElement);
-    ((Blocks.Half) values[layer])
-        .addProduct(first / BLOCK, at, BLOCK, first % BLOCK, weights, sums, sumsAt);
+    int at = valueAt(shapes[layer], first, head, firstElement);
+    halves(layer).addProduct(chunk(first), at, BLOCK, first % BLOCK, weights, sums, sumsAt);
+  }
+
+  private Chunks.Half halves(int layer) {
+    return (Chunks.Half) chunksOfLayer[layer];
   }
 
   /** Gives all memory back. */
   public void clear() {
-    blocks = 0;
-    for (int layer = 0; layer < shapes.length; layer++) {
-      keys[layer].clear();
-      values[layer].clear();
+    chunks = 0;
+    for (Chunks layer : chunksOfLayer) {
+      layer.clear();
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.HalfPanel.LEAD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -174,29 +175,29 @@ class MatrixKernelsTest {
   void prefetchingHalvesChangesNothing(int most, int columns) {
     int vectors = Math.min(most, vector.groupVectors());
     SplittableRandom random = new SplittableRandom(SEED);
-    short[] halves = new short[64 * columns];
+    short[] halves = new short[LEAD + 64 * columns];
     for (int i = 0; i < halves.length; i++) {
       halves[i] = Float.floatToFloat16((float) random.nextGaussian());
     }
     float[] x = TestMatrices.gaussian(random, 8 * columns);
     float[] without = TestMatrices.gaussian(random, 64 * vectors);
     float[] with = without.clone();
-    HalfVectors.multiply(halves, 0, columns, columns, vectors, x, 0, without, 0, false);
-    HalfVectors.multiply(halves, 0, columns, columns, vectors, x, 0, with, 0, true);
+    HalfVectors.multiply(halves, LEAD, columns, columns, vectors, x, 0, without, 0, false);
+    HalfVectors.multiply(halves, LEAD, columns, columns, vectors, x, 0, with, 0, true);
     assertArrayEquals(without, with);
   }
 
   /** Subnormal floats too: a product with a scaled vector is exact, as is that of the half. */
   @Test
   void everyFiniteHalfIsMultipliedExactly() {
-    short[] halves = new short[64];
+    short[] halves = new short[LEAD + 64];
     float[] one = {HalfPanel.SCALE, 0, 0, 0, 0, 0, 0, 0};
     for (int first = 0; first < 1 << 16; first += 64) {
       for (int r = 0; r < 64; r++) {
-        halves[HalfPanel.index(1, 0, r)] = (short) (first + r);
+        halves[LEAD + HalfPanel.index(1, 0, r)] = (short) (first + r);
       }
       float[] product = new float[64];
-      vector.multiplyHalves(halves, 0, 1, 1, 1, one, 0, product, 0);
+      vector.multiplyHalves(halves, LEAD, 1, 1, 1, one, 0, product, 0);
       for (int r = 0; r < 64 && Float.isFinite(half(first)); r++) {
         assertEquals(half(first + r) + 0f, product[r]);
       }
@@ -207,15 +208,15 @@ class MatrixKernelsTest {
   @Test
   void widenedHalvesAreWhatTheDefinitionMakesOfThem() {
     int columns = 1 << 10;
-    short[] halves = new short[64 * columns];
+    short[] halves = new short[LEAD + 64 * columns];
     for (int c = 0; c < columns; c++) {
       for (int r = 0; r < 64; r++) {
-        halves[HalfPanel.index(columns, c, r)] = (short) (64 * c + r);
+        halves[LEAD + HalfPanel.index(columns, c, r)] = (short) (64 * c + r);
       }
     }
     for (Kernels kernels : List.of(scalar, vector)) {
       float[] panel = new float[64 * columns + 1];
-      kernels.widen(halves, 0, columns, columns, panel);
+      kernels.widen(halves, LEAD, columns, columns, panel);
       for (int i = 0; i < 64 * columns; i++) {
         assertEquals(Float.floatToIntBits(half(i)), Float.floatToIntBits(panel[i]), "half " + i);
       }
@@ -236,7 +237,7 @@ class MatrixKernelsTest {
           () -> vector.multiplyPanel(some, 1, vectors, some, 0, some, 0));
       assertThrows(
           IllegalArgumentException.class,
-          () -> vector.multiplyHalves(new short[64], 0, 1, 1, vectors, some, 0, some, 0));
+          () -> vector.multiplyHalves(new short[LEAD + 64], LEAD, 1, 1, vectors, some, 0, some, 0));
     }
   }
 

@@ -46,40 +46,46 @@ class KvCacheTest {
   /** Whole numbers below 2048 are exact in half precision. */
   @ParameterizedTest
   @EnumSource
-  void layersOfDifferentShapesKeepTheirRowsAcrossBlocks(KvType type) {
-    KvCache cache = cache(type, 600);
+  void layersOfDifferentShapesKeepTheirRowsAcrossChunks(KvType type) {
+    int positions = 4500; // of the last chunk, two blocks
+    KvCache cache = cache(type, positions);
     cache.ensure(2);
-    cache.ensure(600);
+    cache.ensure(300);
+    cache.ensure(positions);
     float[] key = new float[5];
     float[] value = new float[141];
-    for (int p = 0; p < 600; p++) {
+    for (int p = 0; p < positions; p++) {
       for (int i = 0; i < 4; i++) {
-        key[1 + i] = p + 300 * i;
+        key[1 + i] = p % 601 + 300 * i;
       }
       for (int i = 0; i < 140; i++) {
-        value[1 + i] = p + 10 * i;
+        value[1 + i] = p % 601 + 10 * i;
       }
       cache.putKey(0, p, key, 1);
       cache.putValue(0, p, value, 1);
-      cache.putKey(2, p, new float[] {p, p + 1, 7}, 0);
+      cache.putKey(2, p, new float[] {p % 601, p % 601 + 1, 7}, 0);
     }
-    for (int first = 0; first < 600; first += KvCache.TILE) {
-      int count = Math.min(KvCache.TILE, 600 - first);
-      float[] keys = new float[3 * KvCache.TILE];
-      float[] values = new float[KvCache.TILE * KvCache.PANEL];
-      for (int i = 0; i < count; i++) {
-        for (int head = 0; head < 2; head++) {
-          cache.loadKeys(KERNELS, 0, head, first, keys);
-          assertEquals(first + i + 600 * head, keys[i]);
-          assertEquals(first + i + 600 * head + 300, keys[64 + i]);
-          cache.loadValues(KERNELS, 0, head, first, count, 0, values);
-          assertEquals(first + i + 10 * (70 * head + 63), values[64 * i + 63]);
-          cache.loadValues(KERNELS, 0, head, first, count, 64, values);
-          assertEquals(first + i + 10 * (70 * head + 69), values[64 * i + 5]);
-          assertEquals(0, values[64 * i + 6]);
+    float[] keys = new float[3 * KvCache.TILE];
+    float[] low = new float[KvCache.TILE * KvCache.PANEL];
+    float[] high = low.clone();
+    for (int first = 0; first < positions; first += KvCache.TILE) {
+      int count = Math.min(KvCache.TILE, positions - first);
+      for (int head = 0; head < 2; head++) {
+        cache.loadKeys(KERNELS, 0, head, first, keys);
+        cache.loadValues(KERNELS, 0, head, first, count, 0, low);
+        cache.loadValues(KERNELS, 0, head, first, count, 64, high);
+        for (int i = 0; i < count; i++) {
+          int stored = (first + i) % 601;
+          assertEquals(stored + 600 * head, keys[i]);
+          assertEquals(stored + 600 * head + 300, keys[64 + i]);
+          assertEquals(stored + 10 * (70 * head + 63), low[64 * i + 63]);
+          assertEquals(stored + 10 * (70 * head + 69), high[64 * i + 5]);
+          assertEquals(0, high[64 * i + 6]);
         }
-        cache.loadKeys(KERNELS, 2, 0, first, keys);
-        assertEquals(first + i + 1, keys[64 + i]);
+      }
+      cache.loadKeys(KERNELS, 2, 0, first, keys);
+      for (int i = 0; i < count; i++) {
+        assertEquals((first + i) % 601 + 1, keys[64 + i]);
         assertEquals(7, keys[128 + i]);
       }
     }
@@ -88,7 +94,7 @@ class KvCacheTest {
   @Test
   void whatIsStoredIsRoundedToTheNearestHalf() {
     float[] values = {1 + 0x1p-11f, 1 + 0x3p-11f, 65504, 70000, -0x1p-25f, 0x1p-24f};
-    Blocks halves = Blocks.create(KvType.F16, 1);
+    Chunks halves = Chunks.create(KvType.F16, 1);
     halves.allocate(0, values.length);
     halves.putRun(0, 0, values, 0, values.length);
     float[] actual = new float[values.length];
