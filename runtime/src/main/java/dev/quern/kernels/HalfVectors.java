@@ -18,7 +18,7 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>A half's bits, moved to where a float has exponent and mantissa, are its value · 2^-112: two
  * operations on integers, which overlap with the multiplications, and nothing is stored between.
  * Bodies are as those of {@link PanelVectors}, for even sizes of a group: of an odd one the empty
- * place is computed too, stored where the last vector's sums come, and then these are.
+ * place is computed too, and stored before the last vector's sums, which overwrite it.
  */
 final class HalfVectors {
   private static final VectorSpecies<Short> SHORTS = Lanes.FLOATS.withLanes(short.class);
@@ -66,12 +66,12 @@ final class HalfVectors {
 
   private static void multiply(
       short[] halves, int at, int columns, int vectors, float[] x, int xAt, float[] sums, int to) {
-    int last = to + (vectors - 1) * TILE_ROWS;
+    int toLast = to + (vectors - 1) * TILE_ROWS;
     switch (vectors) {
-      case 1, 2 -> multiply2(halves, at, columns, x, xAt, last, sums, to);
-      case 3, 4 -> multiply4(halves, at, columns, x, xAt, last, sums, to);
-      case 5, 6 -> LargeHalfGroups.multiply6(halves, at, columns, x, xAt, last, sums, to);
-      case 7, 8 -> LargeHalfGroups.multiply8(halves, at, columns, x, xAt, last, sums, to);
+      case 1, 2 -> multiply2(halves, at, columns, x, xAt, toLast, sums, to);
+      case 3, 4 -> multiply4(halves, at, columns, x, xAt, toLast, sums, to);
+      case 5, 6 -> LargeHalfGroups.multiply6(halves, at, columns, x, xAt, toLast, sums, to);
+      case 7, 8 -> LargeHalfGroups.multiply8(halves, at, columns, x, xAt, toLast, sums, to);
       default -> throw new IllegalArgumentException("vectors of a group: " + vectors);
     }
   }

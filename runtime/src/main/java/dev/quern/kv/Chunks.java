@@ -1,5 +1,7 @@
 package dev.quern.kv;
 
+import static dev.quern.kernels.HalfPanel.LEAD;
+
 import dev.quern.kernels.HalfPanel;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.VectorGroups;
@@ -61,7 +63,6 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
     private static final int MANTISSA = 0x03FF;
     private static final int SMALLEST_NORMAL = 0x0400;
     private static final float LARGE = 0x1p-4f;
-    private static final int LEAD = HalfPanel.LEAD;
 
     private final short[][] chunks;
     private boolean finite = true;

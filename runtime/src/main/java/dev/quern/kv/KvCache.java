@@ -35,7 +35,8 @@ public final class KvCache {
   /** log2 of the blocks of a large chunk: 1 MB of a head of 128 elements in float16. */
   private static final int LARGE_CHUNK = 3;
 
-  private static final long MAX_CHUNK_ELEMENTS = 1 << 28;
+  /** Of a layer: 32 MB in float16. */
+  private static final long MAX_CHUNK_ELEMENTS = 1 << 24;
 
   private final Shape[] shapes;
   private final int maxPositions;

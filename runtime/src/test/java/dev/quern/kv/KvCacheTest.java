@@ -91,6 +91,29 @@ class KvCacheTest {
     }
   }
 
+  /** Of positions that take so much, large chunks have two blocks instead of eight. */
+  @Test
+  void chunksOfLargePositionsAreShorter() {
+    int elements = 20_000;
+    KvCache cache = new KvCache(KvType.F16, List.of(new Shape(2, elements / 2, 0)), 1600);
+    cache.ensure(1600);
+    int[] positions = {0, 255, 256, 511, 512, 1023, 1024, 1535, 1536, 1599};
+    float[] key = new float[elements];
+    for (int p : positions) {
+      for (int i = 0; i < elements; i++) {
+        key[i] = (p + i) % 2048;
+      }
+      cache.putKey(0, p, key, 0);
+    }
+    float[] tile = new float[elements / 2 * KvCache.TILE];
+    for (int p : positions) {
+      cache.loadKeys(KERNELS, 0, 1, p / KvCache.TILE * KvCache.TILE, tile);
+      for (int i = 0; i < elements / 2; i += 997) {
+        assertEquals((p + elements / 2 + i) % 2048, tile[i * KvCache.TILE + p % KvCache.TILE]);
+      }
+    }
+  }
+
   @Test
   void whatIsStoredIsRoundedToTheNearestHalf() {
     float[] values = {1 + 0x1p-11f, 1 + 0x3p-11f, 65504, 70000, -0x1p-25f, 0x1p-24f};
