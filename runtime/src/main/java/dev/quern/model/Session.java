@@ -158,9 +158,7 @@ public final class Session implements AutoCloseable {
   }
 
   private void check(int[] ids) {
-    if (closed) {
-      throw new IllegalStateException("the session is closed");
-    }
+    checkOpen();
     if (ids.length == 0) {
       throw new IllegalArgumentException("no tokens: expected at least one");
     }
@@ -174,6 +172,12 @@ public final class Session implements AutoCloseable {
         throw new IllegalArgumentException(
             "token id: expected 0 to %d, found %d".formatted(config.vocabSize() - 1, id));
       }
+    }
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("the session is closed");
     }
   }
 
@@ -208,6 +212,7 @@ public final class Session implements AutoCloseable {
    * @throws IllegalArgumentException if there are not so many
    */
   public void truncate(int tokens) {
+    checkOpen();
     if (tokens < 0 || tokens > position) {
       throw new IllegalArgumentException(
           "truncate: expected 0 to %d tokens, found %d".formatted(position, tokens));
@@ -223,12 +228,10 @@ public final class Session implements AutoCloseable {
   private void replay(int tokens) {
     stale = true;
     transformer.clearRecurrentState();
-    position = 0;
-    while (position < tokens) {
-      int count = Math.min(batchTokens, tokens - position);
-      transformer.forward(read, position, count, position, 0);
-      position += count;
+    for (int done = 0; done < tokens; done += batchTokens) {
+      transformer.forward(read, done, Math.min(batchTokens, tokens - done), done, 0);
     }
+    position = tokens; // only now: a replay that fails is repeated whole
     stale = false;
   }
 

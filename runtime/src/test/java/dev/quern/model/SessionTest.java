@@ -28,6 +28,9 @@ class SessionTest {
   private static final int WARM_UP_TOKENS = 400;
   private static final int MEASURED_TOKENS = 100;
 
+  /** Of logits, where batches are cut in another way. */
+  private static final float ROUNDING = 1e-4f;
+
   @TempDir private static Path temp;
   private static Model model;
 
@@ -168,8 +171,8 @@ class SessionTest {
     boolean[] fail = {true};
     try (Model hybrid =
             Model.open(GoldenModel.folder("qwen3_next"), new ModelOptions(1).with(KvType.F32));
-        Session session = hybrid.newSession(16);
-        Session fresh = hybrid.newSession(16)) {
+        Session session = hybrid.newSession(32);
+        Session fresh = hybrid.newSession(32)) {
       session.append(ids);
       session.observe(routed -> {
         if (routed.layer() == 2 && fail[0]) {
@@ -178,9 +181,16 @@ class SessionTest {
       });
       assertThrows(IllegalStateException.class, () -> session.append(ids));
       assertEquals(ids.length, session.position());
+      assertThrows(IllegalStateException.class, () -> session.append(ids), "while it replays");
+      assertEquals(ids.length, session.position());
       fail[0] = false;
       fresh.append(ids);
       assertArrayEquals(fresh.append(ids).clone(), session.append(ids).clone());
+      fail[0] = true;
+      assertThrows(IllegalStateException.class, () -> session.truncate(ids.length));
+      fail[0] = false;
+      float[] expected = fresh.append(ids).clone();
+      assertArrayEquals(expected, session.append(ids), ROUNDING, "nothing is cut");
     }
   }
 }
