@@ -43,12 +43,32 @@ final class SpinningWorkers implements Workers {
   }
 
   @Override
-  public synchronized void run(int pieces, Task task) {
+  public void run(int pieces, Task task) {
+    if (isHelper(Thread.currentThread())) { // it would wait for the caller, who waits for it
+      throw nested();
+    }
+    runAlone(pieces, task);
+  }
+
+  private boolean isHelper(Thread thread) {
+    for (Helper helper : helpers) {
+      if (helper == thread) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static IllegalStateException nested() {
+    return new IllegalStateException("a piece of work cannot start another task");
+  }
+
+  private synchronized void runAlone(int pieces, Task task) {
     if (closed) {
       throw new IllegalStateException("workers are closed");
     }
     if (this.task != null) {
-      throw new IllegalStateException("a piece of work cannot start another task");
+      throw nested();
     }
     this.task = task;
     failure = null;

@@ -12,6 +12,8 @@ public interface Workers extends AutoCloseable {
    * Calls task.run(piece, thread) once for each piece in [0, pieces), thread in [0, threads());
    * returns when all are done. Which thread gets which piece is not defined: a piece must write
    * only what is its own. An exception in a piece is thrown here after all have ended.
+   *
+   * @throws IllegalStateException if a piece of a task calls it, or after {@link #close}
    */
   void run(int pieces, Task task);
 

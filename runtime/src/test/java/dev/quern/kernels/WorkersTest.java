@@ -9,6 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -31,6 +34,31 @@ class WorkersTest {
         Arrays.fill(once, 1);
         assertArrayEquals(once, runs);
       }
+    }
+  }
+
+  @Test
+  void aPieceOfAnyThreadCannotStartAnotherTask() {
+    try (Workers workers = Workers.create(2)) {
+      AtomicInteger refused = new AtomicInteger();
+      CountDownLatch both = new CountDownLatch(2); // so that each thread gets a piece
+      workers.run(
+          2,
+          (piece, thread) -> {
+            both.countDown();
+            await(both);
+            assertThrows(IllegalStateException.class, () -> workers.run(1, (p, t) -> {}));
+            refused.incrementAndGet();
+          });
+      assertEquals(2, refused.get());
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertTrue(latch.await(10, TimeUnit.SECONDS));
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
     }
   }
 
