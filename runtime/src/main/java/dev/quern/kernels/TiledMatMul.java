@@ -236,7 +236,7 @@ final class TiledMatMul implements MatMul {
       } else if (product.small()) {
         long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
         int target = (int) (targetBytes / tileBytes);
-        product.pieceTiles = wholeBands(Math.max(leastTiles(product.tiles()), target));
+        product.pieceTiles = Math.max(leastTiles(product.tiles()), wholeBands(target));
       } else {
         product.pieceTiles = 1;
       }
@@ -245,9 +245,10 @@ final class TiledMatMul implements MatMul {
     }
   }
 
-  /** A band is not cut if every thread gets two of such a matrix. */
+  /** A band, if every thread gets two of such a matrix; else what each thread gets at once. */
   private int leastTiles(int tiles) {
-    return tiles >= 2 * BAND_TILES * workers.threads() ? BAND_TILES : 1;
+    int threads = workers.threads();
+    return tiles >= 2 * BAND_TILES * threads ? BAND_TILES : Math.ceilDiv(tiles, threads);
   }
 
   /** At most so many tiles: whole bands, or a half, a quarter or an eighth of one. */
