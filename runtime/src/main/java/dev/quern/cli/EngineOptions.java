@@ -11,7 +11,7 @@ public final class EngineOptions {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "default: all processors; results do not depend on it")
+      description = "default: one per core; results do not depend on it")
   private Optional<Integer> threads;
 
   @Option(

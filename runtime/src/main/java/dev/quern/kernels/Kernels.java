@@ -228,13 +228,14 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
       float[] gate, int gateOffset, float[] up, int upOffset, int n, float limit, float alpha);
 
   /**
-   * The fastest kernels of this machine; {@code -Dquern.kernels=scalar|vector} forces one, {@code
-   * -Dquern.prefetch=on|off|auto} whether vector kernels prefetch what they read into cache.
+   * The fastest kernels of this machine, scalar where it has no vectors; {@code
+   * -Dquern.kernels=scalar|vector} forces one, {@code -Dquern.prefetch=on|off|auto} whether vector
+   * kernels prefetch what they read into cache.
    *
    * @throws IllegalArgumentException if a property has another value
    */
   static Kernels best() {
-    String choice = System.getProperty("quern.kernels", "vector");
+    String choice = System.getProperty("quern.kernels", Lanes.available() ? "vector" : "scalar");
     return switch (choice) {
       case "scalar" -> new ScalarKernels();
       case "vector" -> new VectorKernels();

@@ -1,7 +1,9 @@
 package dev.quern.kernels;
 
+import dev.quern.system.Processor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.util.function.BooleanSupplier;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -11,10 +13,12 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The vector width of this machine, chosen at class load between 128 and 512 bits, and the few
+ * The vector width of this machine, chosen at class load: 128, 256 or 512 bits, and the few
  * operations that depend on it. All branches on {@link #COUNT} are decided by the JIT compiler.
  */
 final class Lanes {
+  private static final boolean IS_X86 = System.getProperty("os.arch").equals("amd64");
+
   static final VectorSpecies<Float> FLOATS = species();
   static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
   static final VectorSpecies<Short> SHORTS =
@@ -52,14 +56,39 @@ final class Lanes {
 
   private Lanes() {}
 
+  /**
+   * Whether the JVM compiles vectors and their fused multiply-add; what it does not compile takes
+   * objects and exact arithmetic, a hundred times as slow as a scalar loop.
+   */
+  static boolean available() {
+    return FloatVector.SPECIES_PREFERRED.length() >= FloatVector.SPECIES_128.length()
+        && !(IS_X86 && Processor.current().lacks("fma"));
+  }
+
   private static VectorSpecies<Float> species() {
-    VectorSpecies<Float> preferred = FloatVector.SPECIES_PREFERRED;
-    if (preferred.length() > FloatVector.SPECIES_512.length()) {
+    return species(FloatVector.SPECIES_PREFERRED.length(), Lanes::permutesWideBytes);
+  }
+
+  /**
+   * @param preferred float lanes that the JVM prefers
+   * @param permutesWideBytes whether bytes of 512 bits can be permuted; only asked if it matters
+   */
+  static VectorSpecies<Float> species(int preferred, BooleanSupplier permutesWideBytes) {
+    if (preferred >= FloatVector.SPECIES_512.length() && permutesWideBytes.getAsBoolean()) {
       return FloatVector.SPECIES_512;
     }
-    return preferred.length() < FloatVector.SPECIES_128.length()
-        ? FloatVector.SPECIES_128
-        : preferred;
+    return preferred >= FloatVector.SPECIES_256.length()
+        ? FloatVector.SPECIES_256
+        : FloatVector.SPECIES_128;
+  }
+
+  /**
+   * Tables of products are looked up by permuting bytes. The first processors with AVX-512 have no
+   * instruction for it (VBMI), and C2 does without vectors then, a hundred times as slow; there 256
+   * bits are permuted in parts.
+   */
+  private static boolean permutesWideBytes() {
+    return !IS_X86 || Processor.current().has("avx512vbmi");
   }
 
   private static int[] partners() {

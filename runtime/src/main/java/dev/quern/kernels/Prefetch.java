@@ -1,7 +1,7 @@
 package dev.quern.kernels;
 
 import dev.quern.system.MachineCode;
-import java.io.IOException;
+import dev.quern.system.Processor;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -9,9 +9,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.stream.Stream;
 
 /**
  * Prefetches weights, keys and values {@link #DISTANCE} ahead into the processor's cache, by
@@ -31,8 +28,6 @@ final class Prefetch {
 
   /** Smaller matrices, which end before much could be read ahead, are likely in cache. */
   static final long MIN_BYTES = 64 << 10;
-
-  private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
 
   /** Columns of a panel of halves, a line each, that {@link #halves} prefetches. */
   static final int HALF_COLUMNS = 16;
@@ -54,22 +49,11 @@ final class Prefetch {
     return switch (choice) {
       case "on" -> true;
       case "off" -> false;
-      case "auto" -> isIntel();
+      case "auto" -> isX86() && Processor.current().isIntel();
       default ->
           throw new IllegalArgumentException(
               "-Dquern.prefetch: expected on, off or auto, found " + choice);
     };
-  }
-
-  private static boolean isIntel() {
-    if (!isX86() || !Files.isReadable(CPU_INFO)) {
-      return false;
-    }
-    try (Stream<String> lines = Files.lines(CPU_INFO)) {
-      return lines.limit(2).anyMatch(line -> line.endsWith("GenuineIntel"));
-    } catch (IOException e) {
-      return false;
-    }
   }
 
   private static boolean isX86() {

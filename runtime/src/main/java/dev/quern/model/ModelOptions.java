@@ -2,6 +2,7 @@ package dev.quern.model;
 
 import dev.quern.kernels.Activations;
 import dev.quern.kv.KvType;
+import dev.quern.system.Processor;
 import java.util.Optional;
 
 /**
@@ -52,9 +53,15 @@ public record ModelOptions(
         KvType.F16);
   }
 
-  /** All processors of the machine. */
+  /** A thread per core. */
   public static ModelOptions defaults() {
-    return new ModelOptions(Runtime.getRuntime().availableProcessors());
+    return new ModelOptions(defaultThreads());
+  }
+
+  /** The cores that this process may use. */
+  public static int defaultThreads() {
+    int processors = Runtime.getRuntime().availableProcessors();
+    return Math.min(Processor.current().cores(processors), MAX_THREADS);
   }
 
   public ModelOptions with(Streaming newStreaming) {

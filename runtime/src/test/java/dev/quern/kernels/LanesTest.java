@@ -3,8 +3,10 @@ package dev.quern.kernels;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.SplittableRandom;
+import java.util.function.BooleanSupplier;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -14,6 +16,18 @@ class LanesTest {
 
   private static float exp(float x) {
     return Lanes.exp(FloatVector.broadcast(Lanes.FLOATS, x)).lane(0);
+  }
+
+  @Test
+  void vectorsOf512BitsOnlyWhereTheirBytesCanBePermuted() {
+    BooleanSupplier permuted = () -> true;
+    BooleanSupplier notPermuted = () -> false;
+    assertEquals(FloatVector.SPECIES_512, Lanes.species(16, permuted));
+    assertEquals(FloatVector.SPECIES_512, Lanes.species(64, permuted));
+    assertEquals(FloatVector.SPECIES_256, Lanes.species(16, notPermuted));
+    assertEquals(FloatVector.SPECIES_256, Lanes.species(8, Assertions::fail));
+    assertEquals(FloatVector.SPECIES_128, Lanes.species(4, Assertions::fail));
+    assertEquals(FloatVector.SPECIES_128, Lanes.species(2, Assertions::fail));
   }
 
   @Test

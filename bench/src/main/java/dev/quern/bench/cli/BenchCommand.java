@@ -136,7 +136,7 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = {"-t", "--threads"},
       paramLabel = "N",
-      description = "default: all processors")
+      description = "default: one per core")
   private Optional<Integer> threads;
 
   @Option(
@@ -193,7 +193,7 @@ public final class BenchCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "nothing to measure: name --like MODEL or --model PATH");
     }
-    int workers = threads.orElseGet(() -> Runtime.getRuntime().availableProcessors());
+    int workers = threads.orElseGet(ModelOptions::defaultThreads);
     List<SpeedTest> tests;
     try {
       tests = SpeedTest.of(prompt, generated, depths);

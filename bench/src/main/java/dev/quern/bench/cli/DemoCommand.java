@@ -8,6 +8,7 @@ import dev.quern.bench.quality.VariantMethod;
 import dev.quern.bench.report.Results;
 import dev.quern.converter.plan.Precision;
 import dev.quern.format.FormatException;
+import dev.quern.model.ModelOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -148,7 +149,7 @@ public final class DemoCommand implements Callable<Integer> {
         packs,
         true,
         Optional.empty(),
-        Runtime.getRuntime().availableProcessors(),
+        ModelOptions.defaultThreads(),
         3,
         Shortcuts.NONE,
         "./quern demo");

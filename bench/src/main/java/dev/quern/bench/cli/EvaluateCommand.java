@@ -14,6 +14,7 @@ import dev.quern.converter.plan.Precision;
 import dev.quern.converter.plan.PrecisionOverride;
 import dev.quern.format.FormatException;
 import dev.quern.kernels.Activations;
+import dev.quern.model.ModelOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -219,7 +220,7 @@ public final class EvaluateCommand implements Callable<Integer> {
           folder().resolve("packs"),
           force,
           Optional.ofNullable(master),
-          Optional.ofNullable(threads).orElse(Runtime.getRuntime().availableProcessors()),
+          Optional.ofNullable(threads).orElseGet(ModelOptions::defaultThreads),
           repetitions,
           shortcuts(),
           command());

@@ -7,6 +7,7 @@ import dev.quern.bench.plan.RecordedRouting;
 import dev.quern.bench.plan.StreamingPlan;
 import dev.quern.cli.ByteSize;
 import dev.quern.experts.CachePolicyKind;
+import dev.quern.model.ModelOptions;
 import dev.quern.model.ModelSource;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -135,7 +136,7 @@ public final class PlanCommand implements Callable<Integer> {
     try {
       return new StreamingPlan.Question(
           context == null ? Math.min(DEFAULT_CONTEXT, source.config().maxPositions()) : context,
-          threads == null ? Runtime.getRuntime().availableProcessors() : threads,
+          threads == null ? ModelOptions.defaultThreads() : threads,
           bits,
           disk.bytesPerSecond().map(speed -> DiskRate.usual(speed.bytes())),
           policy.map(CachePolicyKind::ofLabel).orElse(CachePolicyKind.DEFAULT),

@@ -79,7 +79,7 @@ public final class StreamingCommand implements Callable<Integer> {
   @Option(names = "--io", defaultValue = "direct", description = "direct, buffered or mmap")
   private IoMode io;
 
-  @Option(names = "--threads", paramLabel = "N", description = "default: all processors")
+  @Option(names = "--threads", paramLabel = "N", description = "default: one per core")
   private Optional<Integer> threads;
 
   @Option(names = "--profile", paramLabel = "FILE", description = "a recorded use of experts")
@@ -101,7 +101,7 @@ public final class StreamingCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    int workers = threads.orElseGet(() -> Runtime.getRuntime().availableProcessors());
+    int workers = threads.orElseGet(ModelOptions::defaultThreads);
     int[] ids;
     try (ModelText text = ModelText.open(pack)) {
       ids = text.tokenizer().encode(Texts.read(dataset), false);
