@@ -5,6 +5,7 @@ import static dev.quern.model.Checks.positive;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -131,16 +132,22 @@ public record ModelConfig(
    * @throws ArithmeticException if they do not fit a long
    */
   public long totalParameters() {
-    return parameters(numExperts());
+    return parameters(numExperts(), key -> true);
   }
 
   /** Weights that one token passes: of the experts only topK per layer. */
   public long activeParameters() {
-    return parameters(topK());
+    return activeParameters(key -> true);
   }
 
-  private long parameters(int experts) {
+  /** The same of some tensors. */
+  long activeParameters(Predicate<TensorKey> some) {
+    return parameters(topK(), some);
+  }
+
+  private long parameters(int experts, Predicate<TensorKey> some) {
     return tensorKinds()
+        .filter(some)
         .mapToLong(key -> Math.multiplyExact(elements(key), key.expert() < 0 ? 1 : experts))
         .reduce(0, Math::addExact);
   }

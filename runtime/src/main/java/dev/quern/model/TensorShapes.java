@@ -26,7 +26,7 @@ final class TensorShapes {
     };
   }
 
-  private static boolean occursInMixer(TensorRole role, TokenMixer mixer) {
+  static boolean occursInMixer(TensorRole role, TokenMixer mixer) {
     return switch (mixer) {
       case TokenMixer.GroupedQuery m ->
           switch (role) {

@@ -19,9 +19,6 @@ final class Transformer {
   /** Tokens that mixers and dense MLPs take at once. */
   static final int CHUNK_TOKENS = 512;
 
-  /** A row alone counts as decoding, for which lossy options exist. */
-  private static final int MIN_ROWS = 2;
-
   private final ModelConfig config;
   private final Weights weights;
   private final Kernels kernels;
@@ -105,8 +102,8 @@ final class Transformer {
   /**
    * Runs all layers on ids[from .. from + tokens), at positions from start on.
    *
-   * <p>In the last layer those tokens of which nobody asks for logits give keys and values only,
-   * unless an observer must see them routed. They are a batch of their own in any case: whoever
+   * <p>Of the last layer, tokens pass only {@link LastLayer their part}, unless an observer must
+   * see them routed. Those that nobody asks for are a batch of their own in any case: whoever
    * observes gets the same bits.
    *
    * @param outputs of how many tokens, the last ones, logits may be asked for
@@ -124,21 +121,15 @@ final class Transformer {
       for (RoutingObserver observer : observers) {
         observer.entered(l, start, hidden, tokens);
       }
-      int unasked = l == config.numLayers() - 1 ? unasked(tokens, outputs) : 0;
+      int whole = l == config.numLayers() - 1 ? LastLayer.wholeTokens(tokens, outputs) : tokens;
+      int unasked = tokens - whole;
       if (everyToken) {
         runLayer(l, 0, unasked, start, ids, from);
       } else {
         remember(l, unasked, start);
       }
-      runLayer(l, unasked, tokens - unasked, start, ids, from);
+      runLayer(l, unasked, whole, start, ids, from);
     }
-  }
-
-  /** How many tokens, the first ones, nobody asks for. */
-  private static int unasked(int tokens, int outputs) {
-    int asked = outputs == 0 ? 0 : Math.max(outputs, MIN_ROWS);
-    int rest = Math.max(0, tokens - asked);
-    return rest < MIN_ROWS ? 0 : rest;
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.quern.bench.speed;
 
+import dev.quern.model.LastLayer;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.TensorRole.Component;
 import dev.quern.model.TokenMixer;
@@ -7,7 +8,8 @@ import java.util.Map;
 
 /**
  * What one token of a test costs on average, counted, not measured: where it lies under a machine's
- * roofline.
+ * roofline. Counted alike for all engines, as what the answer takes: of a prompt the logits of the
+ * last token are wanted, so its others pass only {@link LastLayer their part} of the last layer.
  *
  * @param operations multiplications and additions, each counted
  * @param bytes of weights and of the KV cache that must be read at least once, by the tokens that
@@ -31,11 +33,17 @@ public record SpeedCost(double operations, double bytes) {
           case PREFILL -> test.tokens();
           case DECODE -> 1;
         };
-    double context = test.depth() + (test.tokens() + 1) / 2.0;
+    int whole = LastLayer.wholeTokens(config, together);
+    double context = context(test, test.tokens());
     return new SpeedCost(
-        operations(config, together, context),
-        weightBytes(config, weightBytes, together)
+        operations(config, test, together, whole),
+        weightBytes(config, weightBytes, together, whole)
             + cacheBytes * share(config, context) * context / together);
+  }
+
+  /** Positions that one of the last so many tokens of a test sees on average. */
+  private static double context(SpeedTest test, double last) {
+    return test.positions() - (last - 1) / 2;
   }
 
   /**
@@ -47,23 +55,36 @@ public record SpeedCost(double operations, double bytes) {
     return config.activeParameters() - unread;
   }
 
-  private static double operations(ModelConfig config, int together, double context) {
+  private static double operations(ModelConfig config, SpeedTest test, int together, int whole) {
     long head = (long) config.vocabSize() * config.hiddenSize();
-    // Logits are wanted of the last token only.
-    double weights = touchedWeights(config) - head + (double) head / together;
+    double wholeShare = (double) whole / together;
+    double weights =
+        touchedWeights(config)
+            - head * (1 - 1.0 / together) // logits are wanted of the last token only
+            - LastLayer.wholeWeights(config) * (1 - wholeShare);
     double mixing = 0;
-    for (ModelConfig.Layer layer : config.layers()) {
-      mixing +=
-          switch (layer.mixer()) {
-            case TokenMixer.GroupedQuery m ->
-                2.0 * MULTIPLY_ADD * m.querySize() * seen(m.window(), context);
-            case TokenMixer.Latent m ->
-                (double) MULTIPLY_ADD * m.numHeads() * (m.cachedSize() + m.latentSize()) * context;
-            case TokenMixer.DeltaNet m ->
-                (double) DELTA_OPERATIONS * m.numValueHeads() * m.keyDim() * m.valueDim();
-          };
+    for (ModelConfig.Layer layer : config.layers().subList(0, config.numLayers() - 1)) {
+      mixing += mixing(layer.mixer(), 1, context(test, test.tokens()));
     }
+    TokenMixer last = config.layers().getLast().mixer();
+    mixing += mixing(last, wholeShare, context(test, wholeShare * test.tokens()));
     return MULTIPLY_ADD * weights + mixing;
+  }
+
+  /**
+   * Operations per token with what a layer keeps of the tokens before.
+   *
+   * @param share of the tokens that look at others
+   */
+  private static double mixing(TokenMixer mixer, double share, double context) {
+    return switch (mixer) {
+      case TokenMixer.GroupedQuery m ->
+          share * 2 * MULTIPLY_ADD * m.querySize() * seen(m.window(), context);
+      case TokenMixer.Latent m ->
+          share * MULTIPLY_ADD * m.numHeads() * (m.cachedSize() + m.latentSize()) * context;
+      case TokenMixer.DeltaNet m -> // every token changes the state
+          (double) DELTA_OPERATIONS * m.numValueHeads() * m.keyDim() * m.valueDim();
+    };
   }
 
   private static double seen(int window, double context) {
@@ -92,15 +113,33 @@ public record SpeedCost(double operations, double bytes) {
     return all == 0 ? 0 : read / all;
   }
 
-  /** Experts are drawn evenly: T tokens use 1 − (1 − k/E)^T of them. */
-  private static double weightBytes(ModelConfig config, Map<Component, Long> bytes, int together) {
+  /**
+   * Bytes per token; those of experts are spread evenly over the layers that have any.
+   *
+   * @param whole tokens that pass the last layer whole
+   */
+  private static double weightBytes(
+      ModelConfig config, Map<Component, Long> bytes, int together, int whole) {
     double experts = bytes.getOrDefault(Component.EXPERTS, 0L);
     double rest = bytes.values().stream().mapToLong(Long::longValue).sum() - experts;
     if (experts == 0) {
       return rest / together;
     }
+    int layers = 0;
+    double used = 0;
+    for (int layer = 0; layer < config.numLayers(); layer++) {
+      if (config.hasExperts(layer)) {
+        boolean last = layer == config.numLayers() - 1;
+        used += used(config, last ? whole : together);
+        layers++;
+      }
+    }
+    return (rest + experts / config.topK() * used / layers) / together;
+  }
+
+  /** Experts of a layer that so many tokens use, k of E each, drawn evenly: E (1 − (1 − k/E)^T). */
+  private static double used(ModelConfig config, int tokens) {
     double chosen = (double) config.topK() / config.numExperts();
-    double used = 1 - Math.pow(1 - chosen, together);
-    return (rest + experts / chosen * used) / together;
+    return config.numExperts() * (1 - Math.pow(1 - chosen, tokens));
   }
 }

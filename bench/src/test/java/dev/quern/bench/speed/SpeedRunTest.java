@@ -114,10 +114,29 @@ class SpeedRunTest {
 
     SpeedCost prompt = SpeedCost.of(config, bytes, 64, PROMPT);
     double head = 32_768.0 * 2048;
-    double attention = 8 * 2 * 2 * 4096 * 256.5;
-    assertEquals(2 * (weights - head + head / 512) + attention, prompt.operations(), 1);
-    // 512 tokens with 8 of 128 experts each use all of them.
-    assertEquals((150 + 800 * 16) / 512.0 + 64 * 256.5 / 512, prompt.bytes(), 1e-3);
+    // The last layer's queries, their norm, output, router, 8 experts and their norm: of two
+    // tokens,
+    // which see 511 and 512 positions.
+    double last = 2.0 * 4096 * 2048 + 128 + 128 * 2048 + 8 * 3 * 768 * 2048 + 2048;
+    double attention = 2 * 2 * 4096 * (7 * 256.5 + 511.5 * 2 / 512);
+    assertEquals(
+        2 * (weights - head * 511 / 512 - last * 510 / 512) + attention, prompt.operations(), 1);
+    // 512 tokens with 8 of 128 experts each use all of them, two in the last layer 15.5.
+    double experts = 800 * (7 * 16 + 15.5 / 8) / 8;
+    assertEquals((150 + experts) / 512 + 64 * 256.5 / 512, prompt.bytes(), 1e-3);
+  }
+
+  @Test
+  void aPromptOfOneTokenCostsWhatDecodingItDoes() throws IOException {
+    Map<Component, Long> bytes = Map.of(Component.EXPERTS, 800L, Component.ATTENTION, 100L);
+    for (PublishedModel model : PublishedModel.values()) {
+      ModelConfig config = model.config();
+      SpeedCost decode =
+          SpeedCost.of(config, bytes, 64, new SpeedTest(SpeedTest.Kind.DECODE, 1, 100));
+      SpeedCost prompt =
+          SpeedCost.of(config, bytes, 64, new SpeedTest(SpeedTest.Kind.PREFILL, 1, 100));
+      assertEquals(decode, prompt, model.label());
+    }
   }
 
   @Test
