@@ -11,26 +11,18 @@ import dev.quern.model.WeightSizes;
 import dev.quern.quant.CounterRandom;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.OptionalDouble;
-import java.util.concurrent.TimeUnit;
 
 /** quern in this JVM. */
 public final class QuernEngine implements SpeedEngine {
-  /** A repetition that is less than this much faster than the best so far is not faster. */
-  private static final double FASTER = 1.03;
-
-  private static final int SETTLED_REPETITIONS = 3;
-  private static final long SETTLED_NANOS = 1_000_000_000;
-
-  /** Warming up ends after so many seconds, whatever the compiler has left to do. */
+  /** Seconds after which warming up ends, unless somebody says otherwise. */
   public static final int MAX_WARM_SECONDS = 60;
 
   private final Path path;
   private final Model model;
   private final SpeedSubject subject;
   private final long seed;
-  private final long maxWarmNanos;
+  private final int maxWarmSeconds;
   private Session session;
   private int depth = -1;
   private long drawn;
@@ -49,13 +41,13 @@ public final class QuernEngine implements SpeedEngine {
     this.model = model;
     this.subject = subject;
     this.seed = seed;
-    maxWarmNanos = TimeUnit.SECONDS.toNanos(maxWarmSeconds);
+    this.maxWarmSeconds = maxWarmSeconds;
   }
 
   /**
    * @param path a folder, a pack or a GGUF file
    * @param seed of the tokens that are read, which are random
-   * @param maxWarmSeconds that warming up a test may take
+   * @param maxWarmSeconds that the runs which warm up a test may take
    * @throws FormatException as {@link Model#open}
    */
   public static QuernEngine open(
@@ -100,42 +92,24 @@ public final class QuernEngine implements SpeedEngine {
 
   @Override
   public String warmUp(SpeedTest test) throws IOException {
-    long start = System.nanoTime();
-    long lastGain = start;
-    double best = 0;
-    int settled = 0;
-    int repetitions = 0;
-    while (System.nanoTime() - start < maxWarmNanos
-        && (settled < SETTLED_REPETITIONS || System.nanoTime() - lastGain < SETTLED_NANOS)) {
-      double rate = run(test);
-      repetitions++;
-      settled++;
-      if (rate > FASTER * best) {
-        best = rate;
-        settled = 0;
-        lastGain = System.nanoTime();
-      }
+    WarmUp warmUp = new WarmUp(maxWarmSeconds);
+    while (!warmUp.isOver()) {
+      warmUp.add(nanos(test));
     }
-    return String.format(
-        Locale.ROOT,
-        "warmed up by %d runs, %.1f s, until %d brought no %.0f %%; of a repetition's %d the last",
-        repetitions,
-        (System.nanoTime() - start) / 1e9,
-        settled,
-        100 * (FASTER - 1),
-        test.atOnce());
+    return warmUp.describe() + "; of a repetition's %d the last".formatted(test.atOnce());
   }
 
   @Override
   public double repetition(SpeedTest test) throws IOException {
-    double rate = 0;
+    long nanos = 0;
     for (int i = 0; i < test.atOnce(); i++) {
-      rate = run(test);
+      nanos = nanos(test);
     }
-    return rate;
+    return test.tokens() / (nanos / 1e9);
   }
 
-  private double run(SpeedTest test) throws IOException {
+  /** What reading the test's tokens takes; the context before them is not timed. */
+  private long nanos(SpeedTest test) throws IOException {
     prepare(test);
     int[] ids = random(test.tokens());
     int[] next = new int[1];
@@ -149,7 +123,9 @@ public final class QuernEngine implements SpeedEngine {
         }
       }
     }
-    return test.tokens() / ((System.nanoTime() - start) / 1e9);
+    long nanos = System.nanoTime() - start;
+    assert session.position() == test.positions() : session.position();
+    return nanos;
   }
 
   /** A context that holds as many tokens as the test's depth. */
