@@ -32,7 +32,11 @@ public record SpeedTest(Kind kind, int tokens, int depth) {
           "speed test of %d tokens at depth %d: expected at least 1 and 0"
               .formatted(tokens, depth));
     }
-    Math.addExact(tokens, depth);
+    if ((long) tokens + depth > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "speed test of %d tokens at depth %d: expected at most %d positions"
+              .formatted(tokens, depth, Integer.MAX_VALUE));
+    }
   }
 
   /**
@@ -40,8 +44,17 @@ public record SpeedTest(Kind kind, int tokens, int depth) {
    *
    * @param prompt tokens of the prompt; 0 for no prefill
    * @param generated tokens decoded; 0 for no decode
+   * @return at least one
+   * @throws IllegalArgumentException if there is nothing to measure, or a number is negative
    */
   public static List<SpeedTest> of(int prompt, int generated, List<Integer> depths) {
+    checkCount("--n-prompt", prompt);
+    checkCount("--n-gen", generated);
+    if (prompt == 0 && generated == 0 || depths.isEmpty()) {
+      throw new IllegalArgumentException(
+          "nothing to measure: --n-prompt %d, --n-gen %d at depths %s"
+              .formatted(prompt, generated, depths));
+    }
     List<SpeedTest> tests = new ArrayList<>();
     for (int depth : depths) {
       if (prompt > 0) {
@@ -52,6 +65,13 @@ public record SpeedTest(Kind kind, int tokens, int depth) {
       }
     }
     return List.copyOf(tests);
+  }
+
+  private static void checkCount(String option, int tokens) {
+    if (tokens < 0) {
+      throw new IllegalArgumentException(
+          "%s: expected at least 0, found %d".formatted(option, tokens));
+    }
   }
 
   /**

@@ -144,7 +144,29 @@ class SpeedRunTest {
     assertEquals(
         List.of("pp512", "tg64", "pp512 @ d4096", "tg64 @ d4096"),
         SpeedTest.of(512, 64, List.of(0, 4096)).stream().map(SpeedTest::name).toList());
-    assertEquals(List.of(), SpeedTest.of(0, 0, List.of(0)));
-    assertThrows(IllegalArgumentException.class, () -> SpeedTest.of(512, 64, List.of(-1)));
+    assertEquals(
+        List.of("tg64"), SpeedTest.of(0, 64, List.of(0)).stream().map(SpeedTest::name).toList());
+  }
+
+  @Test
+  void testsOfNothingAreRefused() {
+    assertEquals(
+        "nothing to measure: --n-prompt 0, --n-gen 0 at depths [0]", refusal(0, 0, List.of(0)));
+    assertEquals(
+        "nothing to measure: --n-prompt 512, --n-gen 64 at depths []", refusal(512, 64, List.of()));
+    assertEquals("--n-prompt: expected at least 0, found -1", refusal(-1, 64, List.of(0)));
+    assertEquals("--n-gen: expected at least 0, found -64", refusal(512, -64, List.of(0)));
+    assertEquals(
+        "speed test of 512 tokens at depth -1: expected at least 1 and 0",
+        refusal(512, 64, List.of(-1)));
+    assertEquals(
+        "speed test of 512 tokens at depth 2147483647: expected at most 2147483647 positions",
+        refusal(512, 0, List.of(Integer.MAX_VALUE)));
+  }
+
+  private static String refusal(int prompt, int generated, List<Integer> depths) {
+    return assertThrows(
+            IllegalArgumentException.class, () -> SpeedTest.of(prompt, generated, depths))
+        .getMessage();
   }
 }
