@@ -43,6 +43,8 @@ public final class SpeedReport {
           "build_commit",
           "cpu_info",
           "cores",
+          "memory_bytes",
+          "os",
           "vector_bits",
           "jvm",
           "jvm_flags",
@@ -65,9 +67,12 @@ public final class SpeedReport {
           "samples_ts",
           "operations_per_token",
           "bytes_per_token",
+          "read_one_gb_s",
           "read_gb_s",
+          "peak_one_gflop_s",
           "peak_gflop_s",
-          "warm_up");
+          "warm_up",
+          "command");
 
   private final List<SpeedRecord> records;
 
@@ -167,6 +172,8 @@ public final class SpeedReport {
         record.commit(),
         record.machine().cpu(),
         Integer.toString(record.machine().cores()),
+        Long.toString(record.machine().memoryBytes()),
+        record.machine().os(),
         Integer.toString(record.vectorBits()),
         record.machine().jvm(),
         String.join(" ", record.machine().jvmFlags()),
@@ -191,9 +198,12 @@ public final class SpeedReport {
             .collect(Collectors.joining(" ")),
         number("%.0f", record.cost().operations()),
         number("%.0f", record.cost().bytes()),
+        number("%.1f", record.ceilings().readOne()),
         number("%.1f", record.ceilings().readAll()),
+        number("%.1f", record.ceilings().operationsOne()),
         number("%.1f", record.ceilings().operationsAll()),
-        record.warmUp());
+        record.warmUp(),
+        record.command());
   }
 
   private static String number(String format, double value) {

@@ -92,7 +92,22 @@ class SpeedRunTest {
     List<String> csv = report.render(SpeedReport.Format.CSV).lines().toList();
     assertTrue(csv.get(1).contains("\"a \"\"model\"\"\",\"Q4\",\"4.5000\""), csv.get(1));
     assertTrue(csv.get(1).contains("\"10.0000 11.0000\""), csv.get(1));
-    assertEquals(csv.get(0).split(",").length, csv.get(1).split("\",\"").length);
+    List<String> columns = List.of(csv.get(0).split(",", -1));
+    String row = csv.get(1);
+    List<String> values = List.of(row.substring(1, row.length() - 1).split("\",\"", -1));
+    assertEquals(columns.size(), values.size());
+    Map<String, String> expected =
+        Map.of(
+            "memory_bytes", Long.toString(ORIGIN.machine().memoryBytes()),
+            "os", ORIGIN.machine().os(),
+            "read_one_gb_s", "39.0",
+            "read_gb_s", "44.0",
+            "peak_one_gflop_s", "250.0",
+            "peak_gflop_s", "490.0",
+            "build_commit", "abc",
+            "command", "./quern bench");
+    expected.forEach(
+        (column, value) -> assertEquals(value, values.get(columns.indexOf(column)), column));
     String json = report.render(SpeedReport.Format.JSON);
     for (String part :
         List.of("\"testName\" : \"tg64 @ d4096\"", "\"commit\" : \"abc\"", "\"jvmFlags\"")) {
