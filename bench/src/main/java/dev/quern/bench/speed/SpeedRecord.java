@@ -86,9 +86,4 @@ public record SpeedRecord(
   public double gigaOperationsPerSecond() {
     return median * cost.operations() / 1e9;
   }
-
-  /** Billions of bytes per second that the median reached. */
-  public double gigabytesPerSecond() {
-    return median * cost.bytes() / 1e9;
-  }
 }

@@ -46,7 +46,8 @@ public final class PackCache {
   }
 
   /**
-   * Every matrix at so many bits, as {@code convert} stores it by default.
+   * Every matrix at so many bits, with the method and scales that {@code convert} gives experts by
+   * default.
    *
    * @param bits 2, 3, 4, 8 or 16
    * @throws IllegalArgumentException for other bits
@@ -91,7 +92,7 @@ public final class PackCache {
     }
     Files.createDirectories(folder);
     try (CacheLock lock = CacheLock.of(pack)) {
-      if (!Files.exists(pack)) { // it may have been written while this process waited
+      if (!Files.exists(pack)) { // another process may have just finished it
         write(new SyntheticPack(config, everything(bits), SEED), model, pack);
       }
     }
