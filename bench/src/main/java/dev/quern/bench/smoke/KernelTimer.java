@@ -2,6 +2,7 @@ package dev.quern.bench.smoke;
 
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
+import java.util.function.LongSupplier;
 
 /**
  * The best rate of a kernel, by the time this thread ran on a processor: whoever else is busy on
@@ -14,7 +15,18 @@ final class KernelTimer {
   private static final double FASTER = 1.03;
   private static final long SETTLED_NANOS = 250_000_000;
 
-  private final ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+  private final LongSupplier clock;
+
+  KernelTimer() {
+    this(KernelTimer::processorNanos);
+  }
+
+  /**
+   * @param clock in nanoseconds
+   */
+  KernelTimer(LongSupplier clock) {
+    this.clock = clock;
+  }
 
   /**
    * Work per second when it has not become faster for a quarter of a second, or time is up. Code
@@ -22,19 +34,20 @@ final class KernelTimer {
    * counts.
    */
   double rate(KernelCase kernel, double expected, long maxNanos) {
-    long start = now();
+    long start = clock.getAsLong();
     long lastGain = start;
     double best = 0;
     int calls = 1;
-    while (now() - start < maxNanos && (best < expected || now() - lastGain < SETTLED_NANOS)) {
-      long from = now();
+    while (clock.getAsLong() - start < maxNanos
+        && (best < expected || clock.getAsLong() - lastGain < SETTLED_NANOS)) {
+      long from = clock.getAsLong();
       for (int i = 0; i < calls; i++) {
         kernel.call().run();
       }
-      long nanos = Math.max(1, now() - from);
+      long nanos = Math.max(1, clock.getAsLong() - from);
       double rate = calls * kernel.work() / nanos * 1e9;
       if (rate > FASTER * best) {
-        lastGain = now();
+        lastGain = clock.getAsLong();
       }
       best = Math.max(best, rate);
       if (nanos < SAMPLE_NANOS) {
@@ -45,7 +58,8 @@ final class KernelTimer {
   }
 
   /** Some systems do not count per thread: there the clock on the wall must do. */
-  private long now() {
+  private static long processorNanos() {
+    ThreadMXBean threads = ManagementFactory.getThreadMXBean();
     return threads.isCurrentThreadCpuTimeSupported()
         ? threads.getCurrentThreadCpuTime()
         : System.nanoTime();

@@ -47,8 +47,14 @@ public final class SpeedSmoke implements AutoCloseable {
   /** Bound to a kernel that it is compared with. */
   private record Limit(KernelCase kernel, String reference, double factor) {}
 
+  /** How fast kernels are: see {@link KernelTimer#rate}. */
+  @FunctionalInterface
+  interface Timer {
+    double rate(KernelCase kernel, double expected, long maxNanos);
+  }
+
   private final Kernels kernels = Kernels.best();
-  private final KernelTimer timer = new KernelTimer();
+  private final Timer timer;
   private final List<Products> products = new ArrayList<>();
   private final List<Limit> limits = new ArrayList<>();
   private final Map<Activations, List<String>> siblings = new EnumMap<>(Activations.class);
@@ -56,6 +62,11 @@ public final class SpeedSmoke implements AutoCloseable {
   private final Map<String, Double> rates = new LinkedHashMap<>();
 
   public SpeedSmoke() {
+    this(new KernelTimer()::rate);
+  }
+
+  SpeedSmoke(Timer timer) {
+    this.timer = timer;
     float[] chains = new float[MultiplyAddPeak.floats()];
     reference(
         new KernelCase(
