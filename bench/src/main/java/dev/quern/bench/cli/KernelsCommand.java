@@ -1,18 +1,28 @@
 package dev.quern.bench.cli;
 
+import dev.quern.bench.jmh.KernelRecords;
 import dev.quern.bench.jmh.KernelTable;
+import dev.quern.bench.jmh.MatrixSize;
+import dev.quern.bench.jmh.MultiplyAddPeak;
+import dev.quern.bench.jmh.Operands;
+import dev.quern.bench.jmh.Products;
+import dev.quern.bench.quality.SourceCommit;
+import dev.quern.bench.report.Machine;
+import dev.quern.format.AtomicFile;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.regex.PatternSyntaxException;
+import java.util.regex.Pattern;
 import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.results.format.ResultFormatType;
+import org.openjdk.jmh.runner.NoBenchmarksException;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
+import org.openjdk.jmh.runner.options.Options;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import picocli.CommandLine.Command;
@@ -39,7 +49,7 @@ public final class KernelsCommand implements Callable<Integer> {
       paramLabel = "REGEX",
       defaultValue = "",
       description = "only kernels whose name contains it: gemv, gemm, rotation, softmax, ...")
-  private String filter;
+  private Pattern filter;
 
   @Option(
       names = "--shape",
@@ -76,18 +86,66 @@ public final class KernelsCommand implements Callable<Integer> {
       description = "per iteration (${DEFAULT-VALUE})")
   private int seconds;
 
-  @Option(names = "--json", paramLabel = "FILE", description = "JMH's own record")
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "JMH's record, with machine, commit and command")
   private Optional<Path> json = Optional.empty();
 
   @Override
   public Integer call() throws IOException {
-    if (threads < 1 || forks < 1 || seconds < 1) {
-      throw new ParameterException(
-          spec.commandLine(), "--threads, --forks and --seconds: expected at least 1");
+    try {
+      check();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
+    if (json.isPresent()) {
+      Files.createDirectories(json.get().toAbsolutePath().getParent());
+    }
+    Collection<RunResult> results = measure();
+    spec.commandLine().getOut().print(KernelTable.of(results));
+    spec.commandLine().getOut().flush();
+    if (json.isPresent()) {
+      AtomicFile.writeText(json.get(), KernelRecords.json(results, origin()));
+    }
+    return 0;
+  }
+
+  private void check() {
+    if (threads < 1 || forks < 1 || seconds < 1) {
+      throw new IllegalArgumentException("--threads, --forks and --seconds: expected at least 1");
+    }
+    for (int each : bits) {
+      if (!Products.BITS.contains(each)) {
+        throw new IllegalArgumentException(
+            "--bits: expected one of %s, found %d".formatted(Products.BITS, each));
+      }
+    }
+    for (String shape : shapes) {
+      try {
+        MatrixSize.parse(shape);
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException("--shape: " + e.getMessage(), e);
+      }
+    }
+  }
+
+  private Collection<RunResult> measure() throws IOException {
+    try {
+      return new Runner(options()).run();
+    } catch (NoBenchmarksException e) {
+      throw new ParameterException(
+          spec.commandLine(), "--filter: no kernel's name contains '%s'".formatted(filter), e);
+    } catch (RunnerException e) {
+      throw new IOException("JMH: " + e.getMessage(), e);
+    }
+  }
+
+  private Options options() {
     ChainedOptionsBuilder options =
         new OptionsBuilder()
             .include(PACKAGE + filter)
+            .shouldFailOnError(true)
             .forks(forks)
             .warmupTime(TimeValue.seconds(seconds))
             .measurementTime(TimeValue.seconds(seconds))
@@ -97,19 +155,18 @@ public final class KernelsCommand implements Callable<Integer> {
     }
     if (!bits.isEmpty()) {
       options.param("bits", bits.stream().map(String::valueOf).toArray(String[]::new));
+      options.param(
+          "operands",
+          bits.stream().flatMap(each -> Operands.names(each).stream()).toArray(String[]::new));
     }
-    if (json.isPresent()) {
-      options.resultFormat(ResultFormatType.JSON).result(json.get().toString());
-    }
-    try {
-      Collection<RunResult> results = new Runner(options.build()).run();
-      spec.commandLine().getOut().print(KernelTable.of(results));
-      spec.commandLine().getOut().flush();
-      return results.isEmpty() ? 1 : 0;
-    } catch (PatternSyntaxException e) {
-      throw new ParameterException(spec.commandLine(), "--filter: " + e.getMessage(), e);
-    } catch (RunnerException e) {
-      throw new IOException("JMH: " + e.getMessage(), e);
-    }
+    return options.build();
+  }
+
+  private KernelRecords.Origin origin() {
+    return new KernelRecords.Origin(
+        Machine.detect(threads, 0),
+        MultiplyAddPeak.vectorBits(),
+        SourceCommit.describe(),
+        System.getenv().getOrDefault("QUERN_COMMAND", "quern bench kernels"));
   }
 }

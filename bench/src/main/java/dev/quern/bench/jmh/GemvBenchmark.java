@@ -1,6 +1,5 @@
 package dev.quern.bench.jmh;
 
-import dev.quern.kernels.Activations;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -28,17 +27,13 @@ import org.openjdk.jmh.annotations.Warmup;
 public class GemvBenchmark {
   private static final long OUT_OF_CACHE_BYTES = 1_000_000_000;
 
-  /** 2 to 4: the default scheme; 8: signed codes; 16: BF16. */
-  @Param({"2", "3", "4", "8", "16"})
-  private int bits;
+  /** {@link Operands}; 2 to 4: the default scheme; 8: signed codes; 16: BF16. */
+  @Param({"2 INT", "2 F32", "3 INT", "3 F32", "4 INT", "4 F32", "8", "16"})
+  private String operands;
 
   /** Rows x columns: what Qwen3-30B-A3B, Kimi K2, Mixtral and gpt-oss have. */
   @Param({"768x2048", "2048x768", "7168x2048", "4096x14336", "2880x2880"})
   private String shape;
-
-  /** Of 2 to 4 bits. */
-  @Param({"INT", "F32"})
-  private Activations activations;
 
   @Param("1")
   private int threads;
@@ -48,8 +43,16 @@ public class GemvBenchmark {
   @Setup
   public void fill() {
     MatrixSize size = MatrixSize.parse(shape);
+    Operands each = Operands.parse(operands);
     products =
-        new Products(bits, size.rows(), size.cols(), 1, activations, threads, OUT_OF_CACHE_BYTES);
+        new Products(
+            each.bits(),
+            size.rows(),
+            size.cols(),
+            1,
+            each.activations(),
+            threads,
+            OUT_OF_CACHE_BYTES);
   }
 
   @TearDown

@@ -5,6 +5,7 @@ import dev.quern.quant.QuantScheme;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.openjdk.jmh.infra.BenchmarkParams;
@@ -13,13 +14,15 @@ import org.openjdk.jmh.results.RunResult;
 
 /** JMH's results with the rates that follow from them, as a Markdown table. */
 public final class KernelTable {
-  private static final List<String> HEAD = List.of("kernel", "parameters", "µs", "±", "rate");
+  private static final List<String> HEAD =
+      List.of("kernel", "parameters", "bits/weight", "µs", "±", "rate");
 
   private KernelTable() {}
 
   /** A row per result, in the order of their kernels and parameters. */
   public static String of(Collection<RunResult> results) {
-    StringBuilder text = new StringBuilder(line(HEAD)).append("|---|---|---|---|---|\n");
+    StringBuilder text =
+        new StringBuilder(line(HEAD)).append("|---".repeat(HEAD.size())).append("|\n");
     for (RunResult result : results) {
       BenchmarkParams params = result.getParams();
       Result<?> time = result.getPrimaryResult();
@@ -28,6 +31,9 @@ public final class KernelTable {
               List.of(
                   kernel(params),
                   parameters(params),
+                  bitsPerWeight(params).stream()
+                      .mapToObj(bits -> number("%.3f", bits))
+                      .collect(Collectors.joining()),
                   number("%.3f", time.getScore()),
                   number("%.3f", time.getScoreError()),
                   rate(params, time.getScore()))));
@@ -48,14 +54,32 @@ public final class KernelTable {
         .collect(Collectors.joining(", "));
   }
 
+  /** Of the weights that a kernel multiplies, everything stored counted; empty if it has none. */
+  static OptionalDouble bitsPerWeight(BenchmarkParams params) {
+    return switch (kernel(params)) {
+      case "gemv", "gemm" -> {
+        MatrixSize size = MatrixSize.parse(params.getParam("shape"));
+        yield OptionalDouble.of(Byte.SIZE * (double) bytes(size, bits(params)) / size.weights());
+      }
+      default -> OptionalDouble.empty();
+    };
+  }
+
+  /** Of the weights of a product. */
+  private static int bits(BenchmarkParams params) {
+    return params.getParamsKeys().contains("operands")
+        ? Operands.parse(params.getParam("operands")).bits()
+        : Integer.parseInt(params.getParam("bits"));
+  }
+
   /** What the kernel does in a second. */
-  static String rate(BenchmarkParams params, double micros) {
+  private static String rate(BenchmarkParams params, double micros) {
     double nanos = micros * 1e3;
     return switch (kernel(params)) {
       case "gemv" -> {
         MatrixSize size = MatrixSize.parse(params.getParam("shape"));
         yield number("%.1f G weights/s, ", size.weights() / nanos)
-            + number("%.1f GB/s", bytes(size, Integer.parseInt(params.getParam("bits"))) / nanos);
+            + number("%.1f GB/s", bytes(size, bits(params)) / nanos);
       }
       case "gemm" -> {
         MatrixSize size = MatrixSize.parse(params.getParam("shape"));

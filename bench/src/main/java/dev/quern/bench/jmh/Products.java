@@ -19,6 +19,9 @@ import java.util.List;
  * one before, until all had their turn: as many as make the caches useless, or one to stay there.
  */
 public final class Products implements AutoCloseable {
+  /** 2, 3 and 4: the default scheme; 8: signed codes with f16 scales; 16: BF16; 32: F32. */
+  public static final List<Integer> BITS = List.of(2, 3, 4, Byte.SIZE, Short.SIZE, Float.SIZE);
+
   /** What 8 bits are: see {@code Precision}. */
   static final QuantScheme BYTES =
       new QuantScheme(QuantScheme.Method.ABSMAX, Byte.SIZE, 32, false, false);
@@ -43,7 +46,7 @@ public final class Products implements AutoCloseable {
   private int next;
 
   /**
-   * @param bits 2, 3 or 4: the default scheme; 8: signed codes with f16 scales; 16: BF16; 32: F32
+   * @param bits one of {@link #BITS}
    * @param vectors multiplied at once
    * @param activations what small batches are multiplied as
    * @param threads at least 1; the calling thread is one of them

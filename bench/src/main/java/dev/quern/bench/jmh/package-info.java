@@ -1,2 +1,2 @@
-/** Kernels under JMH: {@code ./quern bench}. */
+/** Kernels under JMH: {@code ./quern bench kernels}. */
 package dev.quern.bench.jmh;
