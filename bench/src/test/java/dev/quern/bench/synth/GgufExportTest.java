@@ -2,20 +2,25 @@ package dev.quern.bench.synth;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.cli.ModelText;
 import dev.quern.format.RowDecoder;
+import dev.quern.format.StoredMatrix;
 import dev.quern.format.gguf.GgufFile;
 import dev.quern.format.gguf.GgufMetadata;
 import dev.quern.format.gguf.GgufType;
+import dev.quern.kernels.RowSource;
+import dev.quern.model.GoldenModel;
 import dev.quern.model.Model;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelOptions;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RandomFolder;
 import dev.quern.model.Session;
+import dev.quern.model.TensorKey;
 import dev.quern.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -155,21 +160,51 @@ class GgufExportTest {
         """,
       })
   void familiesGiveTheLogitsOfTheirFolder(String config) throws IOException {
-    Path plain = folder.resolve("plain");
-    RandomFolder.write(plain, config);
+    Path plain = RandomFolder.write(folder.resolve("plain"), config);
+    assertClose(logits(plain), logits(exported(plain)), 1e-4);
+  }
+
+  /**
+   * Sinks, windows, biases of router and experts, MXFP4. GGUF does not say whether YaRN rounds; its
+   * readers do, while the published configuration says otherwise.
+   */
+  @Test
+  void gptOssGivesTheLogitsOfAFolderThatRounds() throws IOException {
+    Path golden = GoldenModel.folder("gpt_oss");
+    Path plain = Files.createDirectory(folder.resolve("plain"));
+    Files.copy(golden.resolve("model.safetensors"), plain.resolve("model.safetensors"));
+    String config = Files.readString(golden.resolve("config.json"));
+    String rounding = config.replace("\"truncate\": false", "\"truncate\": true");
+    assertNotEquals(config, rounding);
+    Files.writeString(plain.resolve("config.json"), rounding);
+    assertClose(logits(plain), logits(exported(plain)), 1e-4);
+  }
+
+  /** The weights of a folder as GGUF in F32. */
+  private Path exported(Path plain) throws IOException {
     Path file = folder.resolve("model.gguf");
     try (ModelSource source = ModelSource.open(plain)) {
-      List<String> tokens = ByteTokenizer.tokens(VOCABULARY);
-      GgufExport export =
-          new GgufExport(
+      new GgufExport(
               source.config(),
-              (key, first, count) -> RowDecoder.of(source.stored(key), source::map),
+              (key, first, count) -> rows(source, key),
               "test",
               GgufType.F32,
-              tokens);
-      export.write(file, written -> {});
+              ByteTokenizer.tokens(source.config().vocabSize()))
+          .write(file, written -> {});
     }
-    assertClose(logits(plain), logits(file), 1e-4);
+    return file;
+  }
+
+  /** Whole rows, also of biases that a folder interleaves and {@code source} has one by one. */
+  private static RowSource rows(ModelSource source, TensorKey key) throws IOException {
+    StoredMatrix matrix = source.stored(key);
+    RowSource stored = RowDecoder.of(matrix, source::map);
+    int perRow = Math.toIntExact(source.config().shape(key).getLast() / matrix.cols());
+    return (row, dst, at) -> {
+      for (int i = 0; i < perRow; i++) {
+        stored.row(row * perRow + i, dst, at + i * matrix.cols());
+      }
+    };
   }
 
   @Test
