@@ -2,6 +2,7 @@ package dev.quern.bench.peers;
 
 import dev.quern.bench.speed.SpeedRecord;
 import dev.quern.bench.speed.SpeedSubject;
+import dev.quern.bench.speed.Throughput;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -13,8 +14,6 @@ import java.util.List;
  * @param ratios of the rounds in order; above 1 quern is faster
  */
 public record PeerRatio(String test, SpeedSubject quern, SpeedSubject peer, List<Double> ratios) {
-  private static final String QUERN = "quern";
-
   public PeerRatio {
     ratios = List.copyOf(ratios);
     if (ratios.isEmpty()) {
@@ -22,17 +21,26 @@ public record PeerRatio(String test, SpeedSubject quern, SpeedSubject peer, List
     }
   }
 
-  /** Every quern of a test against every peer of it. */
+  /** Every quern of a test against every peer of it with as many weights: one shape. */
   public static List<PeerRatio> of(List<SpeedRecord> records) {
     List<PeerRatio> all = new ArrayList<>();
     for (SpeedRecord ours : records) {
       for (SpeedRecord theirs : records) {
-        if (isQuern(ours) && !isQuern(theirs) && ours.testName().equals(theirs.testName())) {
+        if (areCompared(ours, theirs)) {
           all.add(of(ours, theirs));
         }
       }
     }
     return all;
+  }
+
+  private static boolean areCompared(SpeedRecord ours, SpeedRecord theirs) {
+    SpeedSubject quern = ours.subject();
+    SpeedSubject peer = theirs.subject();
+    return quern.engine().equals(SpeedSubject.QUERN)
+        && !peer.engine().equals(SpeedSubject.QUERN)
+        && quern.weights() == peer.weights()
+        && ours.test().equals(theirs.test());
   }
 
   private static PeerRatio of(SpeedRecord ours, SpeedRecord theirs) {
@@ -43,15 +51,8 @@ public record PeerRatio(String test, SpeedSubject quern, SpeedSubject peer, List
     return new PeerRatio(ours.testName(), ours.subject(), theirs.subject(), ratios);
   }
 
-  static boolean isQuern(SpeedRecord record) {
-    return record.subject().engine().equals(QUERN);
-  }
-
-  /** The middle one, or the mean of the middle two. */
   public double median() {
-    List<Double> sorted = ratios.stream().sorted().toList();
-    int n = sorted.size();
-    return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;
+    return Throughput.median(ratios);
   }
 
   public double lowest() {

@@ -3,6 +3,7 @@ package dev.quern.bench.peers;
 import dev.quern.bench.report.BarChart;
 import dev.quern.bench.speed.SpeedRecord;
 import dev.quern.bench.speed.SpeedSubject;
+import dev.quern.bench.speed.SubjectLabels;
 import dev.quern.format.AtomicFile;
 import dev.quern.format.Json;
 import java.io.IOException;
@@ -22,12 +23,12 @@ public final class PeerReport {
       |---|---|---|---|
       """;
 
-  private final List<SpeedRecord> records;
   private final List<PeerRatio> ratios;
+  private final SubjectLabels labels;
 
   public PeerReport(List<SpeedRecord> records) {
-    this.records = List.copyOf(records);
-    this.ratios = PeerRatio.of(records);
+    ratios = PeerRatio.of(records);
+    labels = SubjectLabels.of(records);
   }
 
   /** The table, with a line feed at its end. */
@@ -39,22 +40,13 @@ public final class PeerReport {
               Locale.ROOT,
               "| %s | %s | %s | %.2f (%.2f to %.2f) |%n",
               ratio.test(),
-              label(ratio.quern()),
-              label(ratio.peer()),
+              labels.label(ratio.quern()),
+              labels.label(ratio.peer()),
               ratio.median(),
               ratio.lowest(),
               ratio.highest()));
     }
     return text.toString();
-  }
-
-  private static String label(SpeedSubject subject) {
-    return String.format(
-        Locale.ROOT,
-        "%s %s, %.2f b/w",
-        subject.engine(),
-        subject.quantization(),
-        subject.touchedBitsPerWeight());
   }
 
   /**
@@ -67,27 +59,42 @@ public final class PeerReport {
     AtomicFile.writeText(folder.resolve(NAME + ".md"), markdown());
     AtomicFile.writeText(
         folder.resolve(NAME + ".json"), Json.pretty(Json.mapper().valueToTree(ratios)));
-    List<String> groups = ratios.stream().map(PeerReport::group).distinct().toList();
-    List<BarChart.Bars> bars = new ArrayList<>();
-    for (String peer : ratios.stream().map(r -> label(r.peer())).distinct().toList()) {
-      List<Double> percents = new ArrayList<>();
-      List<Double> spreads = new ArrayList<>();
-      for (String group : groups) {
-        Optional<PeerRatio> ratio =
-            ratios.stream()
-                .filter(r -> group(r).equals(group) && label(r.peer()).equals(peer))
-                .findFirst();
-        percents.add(ratio.map(r -> 100 * r.median()).orElse(Double.NaN));
-        spreads.add(ratio.map(r -> 50 * (r.highest() - r.lowest())).orElse(Double.NaN));
-      }
-      bars.add(new BarChart.Bars(peer, percents, spreads));
-    }
-    String title = records.getFirst().subject().model() + ": quern / peer";
-    BarChart.write(folder, NAME, title, "percent of the peer's speed", groups, bars);
+    BarChart.write(
+        folder,
+        NAME,
+        labels.title("quern / peer"),
+        "percent of the peer's speed",
+        groups().stream().map(g -> g.test() + ", " + labels.weights(g.quern())).toList(),
+        bars());
   }
 
   /** What stands under the bars: a colour is a peer. */
-  private static String group(PeerRatio ratio) {
-    return ratio.test() + ", " + ratio.quern().quantization();
+  private record Group(String test, SpeedSubject quern) {
+    static Group of(PeerRatio ratio) {
+      return new Group(ratio.test(), ratio.quern());
+    }
+  }
+
+  private List<Group> groups() {
+    return ratios.stream().map(Group::of).distinct().toList();
+  }
+
+  /** Of every peer. */
+  List<BarChart.Bars> bars() {
+    return ratios.stream().map(PeerRatio::peer).distinct().map(this::bars).toList();
+  }
+
+  private BarChart.Bars bars(SpeedSubject peer) {
+    List<Double> percents = new ArrayList<>();
+    List<Double> spreads = new ArrayList<>();
+    for (Group group : groups()) {
+      Optional<PeerRatio> ratio =
+          ratios.stream()
+              .filter(r -> Group.of(r).equals(group) && r.peer().equals(peer))
+              .findFirst();
+      percents.add(ratio.map(r -> 100 * r.median()).orElse(Double.NaN));
+      spreads.add(ratio.map(r -> 50 * (r.highest() - r.lowest())).orElse(Double.NaN));
+    }
+    return new BarChart.Bars(labels.label(peer), percents, spreads);
   }
 }

@@ -39,6 +39,10 @@ public final class BarChart {
   public static void write(
       Path folder, String name, String title, String yTitle, List<String> groups, List<Bars> bars)
       throws IOException {
+    LineChart.save(chart(title, yTitle, groups, bars), folder, name);
+  }
+
+  static CategoryChart chart(String title, String yTitle, List<String> groups, List<Bars> bars) {
     CategoryChart chart =
         new CategoryChartBuilder()
             .width(Charts.WIDE)
@@ -47,10 +51,12 @@ public final class BarChart {
             .yAxisTitle(yTitle)
             .build();
     Charts.common(chart.getStyler());
+    List<String> names = Charts.distinct(bars.stream().map(Bars::label).toList());
+    List<String> places = Charts.distinct(groups);
     for (int i = 0; i < bars.size(); i++) {
       Bars series = bars.get(i);
       chart
-          .addSeries(series.label(), groups, present(series.values()), present(series.deviations()))
+          .addSeries(names.get(i), places, present(series.values()), present(series.deviations()))
           .setFillColor(LineChart.color(i));
     }
     chart
@@ -69,7 +75,7 @@ public final class BarChart {
         .setLabelsFont(new Font(Font.SANS_SERIF, Font.BOLD, LABEL_POINTS))
         .setLabelsFontColorAutomaticEnabled(true)
         .setDecimalPattern("#,##0.#");
-    LineChart.save(chart, folder, name);
+    return chart;
   }
 
   /** XChart leaves out what is null. */

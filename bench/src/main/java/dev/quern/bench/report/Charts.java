@@ -9,8 +9,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.knowm.xchart.CategoryChart;
@@ -310,6 +312,17 @@ final class Charts {
     chart.getStyler().setAvailableSpaceFill(0.9).setPlotGridVerticalLinesVisible(false);
     chart.getStyler().setYAxisMin(0.0).setYAxisDecimalPattern("#,##0");
     return new Picture(name, caption, chart);
+  }
+
+  /** XChart takes every name once: those that come again are numbered. */
+  static List<String> distinct(List<String> names) {
+    Map<String, Integer> uses = new HashMap<>();
+    List<String> distinct = new ArrayList<>();
+    for (String name : names) {
+      int use = uses.merge(name, 1, Integer::sum);
+      distinct.add(use == 1 ? name : "%s (%d)".formatted(name, use));
+    }
+    return distinct;
   }
 
   static XYChart xy(String title, String xTitle, String yTitle) {

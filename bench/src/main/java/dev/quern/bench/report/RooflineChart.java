@@ -64,6 +64,10 @@ public final class RooflineChart {
   public static void write(
       Path folder, String name, String title, List<Roof> roofs, List<Point> points)
       throws IOException {
+    LineChart.save(chart(title, roofs, points), folder, name);
+  }
+
+  static XYChart chart(String title, List<Roof> roofs, List<Point> points) {
     XYChart chart =
         Charts.xy(
             Charts.WIDE,
@@ -88,14 +92,15 @@ public final class RooflineChart {
       Charts.style(line(chart, roof, left, right), Charts.INK, last ? Palette.LINE : Palette.DASHED)
           .setMarker(SeriesMarkers.NONE);
     }
-    for (Point point : points) {
+    List<String> names =
+        Charts.distinct(points.stream().map(point -> name(point, roofs.getLast())).toList());
+    for (int i = 0; i < points.size(); i++) {
+      Point point = points.get(i);
       bottom = Math.min(bottom, point.gigaOperationsPerSecond());
       top = Math.max(top, point.gigaOperationsPerSecond());
-      double share =
-          point.gigaOperationsPerSecond() / roofs.getLast().at(point.operationsPerByte());
       XYSeries series =
           chart.addSeries(
-              String.format(Locale.ROOT, "%s; %.0f %%", point.label(), 100 * share),
+              names.get(i),
               new double[] {point.operationsPerByte()},
               new double[] {point.gigaOperationsPerSecond()});
       Charts.style(series, LineChart.color(point.color()), Palette.LINE)
@@ -110,7 +115,13 @@ public final class RooflineChart {
         .setYAxisMin(Math.pow(10, Math.floor(Math.log10(bottom))))
         .setYAxisMax(Math.pow(10, Math.ceil(Math.log10(top))));
     chart.getStyler().setMarkerSize(MARKER_SIZE);
-    LineChart.save(chart, folder, name);
+    return chart;
+  }
+
+  /** With the share of what the machine can. */
+  private static String name(Point point, Roof roof) {
+    double share = point.gigaOperationsPerSecond() / roof.at(point.operationsPerByte());
+    return String.format(Locale.ROOT, "%s; %.0f %%", point.label(), 100 * share);
   }
 
   private static XYSeries line(XYChart chart, Roof roof, double left, double right) {

@@ -100,7 +100,7 @@ public final class SpeedReport {
       String name = NAME + "." + format.name().toLowerCase(Locale.ROOT);
       AtomicFile.writeText(folder.resolve(name), render(format));
     }
-    SpeedCharts.write(records, folder);
+    new SpeedCharts(records).write(folder);
   }
 
   private String markdown() {

@@ -6,7 +6,7 @@ import java.util.OptionalDouble;
 /**
  * What is measured: a program with a model.
  *
- * @param engine {@code quern}, or a peer's name
+ * @param engine {@link #QUERN}, or a peer's name
  * @param version of the engine: quern's commit, a peer's build
  * @param model its name and what was changed of it, such as {@code qwen3-30b-a3b, 8 layers}
  * @param quantization as the engine names it, such as {@code turbo 3 bits} or {@code Q4_K}
@@ -32,6 +32,9 @@ public record SpeedSubject(
     long touchedBytes,
     boolean randomWeights,
     OptionalDouble perplexity) {
+  /** The engine that the others are peers of. */
+  public static final String QUERN = "quern";
+
   public SpeedSubject {
     if (threads < 1 || weights < 1 || touchedWeights < 1 || touchedBytes < 1) {
       throw new IllegalArgumentException(

@@ -117,8 +117,12 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
     return median(decode);
   }
 
-  /** The middle one, or the mean of the middle two. */
-  static double median(List<Double> samples) {
+  /**
+   * The middle one, or the mean of the middle two.
+   *
+   * @param samples at least one
+   */
+  public static double median(List<Double> samples) {
     List<Double> sorted = samples.stream().sorted().toList();
     int n = sorted.size();
     return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;

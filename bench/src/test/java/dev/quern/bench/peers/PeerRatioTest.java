@@ -1,30 +1,26 @@
 package dev.quern.bench.peers;
 
+import static dev.quern.bench.speed.SampleRecords.DECODE;
+import static dev.quern.bench.speed.SampleRecords.PREFILL;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.quern.bench.report.Machine;
-import dev.quern.bench.speed.Ceilings;
-import dev.quern.bench.speed.SpeedCost;
+import dev.quern.bench.report.BarChart;
+import dev.quern.bench.speed.SampleRecords;
 import dev.quern.bench.speed.SpeedRecord;
-import dev.quern.bench.speed.SpeedSubject;
 import dev.quern.bench.speed.SpeedTest;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class PeerRatioTest {
-  private static final SpeedTest DECODE = new SpeedTest(SpeedTest.Kind.DECODE, 64, 0);
-  private static final SpeedTest PREFILL = new SpeedTest(SpeedTest.Kind.PREFILL, 512, 0);
+  @TempDir private Path folder;
 
   private static SpeedRecord record(String engine, SpeedTest test, Double... samples) {
-    SpeedSubject subject =
-        new SpeedSubject(
-            engine, "v", "m", "Q", 2, 4.5, 4.25, 100, 10, 5, true, OptionalDouble.empty());
-    SpeedRecord.Origin origin =
-        new SpeedRecord.Origin(
-            Machine.detect(2, 1e9), 512, new Ceilings(2, 39, 42, 250, 500), "commit", "command");
-    return SpeedRecord.of(subject, test, List.of(samples), new SpeedCost(1, 1), "", origin);
+    return SampleRecords.record(SampleRecords.subject(engine, "m", 100), test, samples);
   }
 
   /** The machine halves its speed in the second round: the ratio does not move with it. */
@@ -53,5 +49,29 @@ class PeerRatioTest {
     assertTrue(
         table.endsWith("| tg64 | quern Q, 4.25 b/w | peer Q, 4.25 b/w | 1.05 (0.90 to 1.20) |\n"),
         table);
+  }
+
+  /** Two packs of one shape and one of another, each beside the file of its shape. */
+  @Test
+  void shapesAreNotMixedAndModelsAreNamedWhereThereAreSeveral() throws IOException {
+    PeerReport report =
+        new PeerReport(
+            List.of(
+                SampleRecords.record(SampleRecords.subject("quern", "a-3", 100), DECODE, 120.0),
+                SampleRecords.record(SampleRecords.subject("quern", "a-4", 100), DECODE, 150.0),
+                SampleRecords.record(SampleRecords.subject("quern", "b", 200), DECODE, 60.0),
+                SampleRecords.record(SampleRecords.subject("peer", "a.gguf", 100), DECODE, 100.0),
+                SampleRecords.record(SampleRecords.subject("peer", "b.gguf", 200), DECODE, 80.0)));
+    assertEquals(
+        List.of(
+            "| tg64 | quern a-3 Q, 4.25 b/w | peer a.gguf Q, 4.25 b/w | 1.20 (1.20 to 1.20) |",
+            "| tg64 | quern a-4 Q, 4.25 b/w | peer a.gguf Q, 4.25 b/w | 1.50 (1.50 to 1.50) |",
+            "| tg64 | quern b Q, 4.25 b/w | peer b.gguf Q, 4.25 b/w | 0.75 (0.75 to 0.75) |"),
+        report.markdown().lines().skip(2).toList());
+    assertEquals(
+        List.of(List.of(120.0, 150.0, Double.NaN), List.of(Double.NaN, Double.NaN, 75.0)),
+        report.bars().stream().map(BarChart.Bars::values).toList());
+    report.write(folder);
+    assertTrue(Files.size(folder.resolve("peers.svg")) > 0);
   }
 }
