@@ -62,43 +62,53 @@ public final class SynthCommand implements Callable<Integer> {
     private Path widenShadow;
   }
 
-  @Option(names = "--layers", paramLabel = "N", description = "layers (all of the model's)")
+  @Option(
+      names = "--layers",
+      paramLabel = "N",
+      description = "of --like: layers (all of the model's)")
   private Integer layers;
 
-  @Option(names = "--experts", paramLabel = "N", description = "experts per layer (the model's)")
+  @Option(
+      names = "--experts",
+      paramLabel = "N",
+      description = "of --like: experts per layer (the model's)")
   private Integer experts;
 
   @Option(
       names = "--vocab",
       paramLabel = "N",
-      description = "vocabulary (${DEFAULT-VALUE})",
+      description = "of --like: vocabulary (${DEFAULT-VALUE})",
       defaultValue = "32768")
   private int vocabSize;
 
-  @Option(names = "--hidden", paramLabel = "N", description = "hidden size, with --widen")
+  @Option(names = "--hidden", paramLabel = "N", description = "of --widen: hidden size")
   private Integer hiddenSize;
 
-  @Option(names = "--expert-size", paramLabel = "N", description = "neurons of an expert")
+  @Option(
+      names = "--expert-size",
+      paramLabel = "N",
+      description = "of --widen: neurons of an expert")
   private Integer expertSize;
 
-  @Option(names = "--heads", paramLabel = "N", description = "attention heads")
+  @Option(names = "--heads", paramLabel = "N", description = "of --widen: attention heads")
   private Integer heads;
 
-  @Option(names = "--context", paramLabel = "N", description = "positions")
+  @Option(names = "--context", paramLabel = "N", description = "of --widen: positions")
   private Integer context;
 
   @Option(
       names = "--format",
       paramLabel = "FORMAT",
       defaultValue = "folder",
-      description = "folder (BF16, as Hugging Face's) or gguf, with --like (${DEFAULT-VALUE})")
+      description = "of --like: folder (BF16, as Hugging Face's) or gguf (${DEFAULT-VALUE})")
   private Format format;
 
   @Option(
       names = "--type",
       paramLabel = "TYPE",
       defaultValue = "f16",
-      description = "of matrices in GGUF: f16, q8_0, q4_0, bf16 or f32 (${DEFAULT-VALUE})")
+      description =
+          "of --format gguf: type of matrices, f16, q8_0, q4_0, bf16 or f32 (${DEFAULT-VALUE})")
   private GgufMatrices type;
 
   @Option(
@@ -111,7 +121,7 @@ public final class SynthCommand implements Callable<Integer> {
   @Option(
       names = "--seed",
       paramLabel = "N",
-      description = "of the weights (${DEFAULT-VALUE})",
+      description = "of the weights of --like (${DEFAULT-VALUE})",
       defaultValue = "0")
   private long seed;
 
@@ -144,11 +154,8 @@ public final class SynthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    check();
     if (kind.widen != null) {
-      if (format == Format.GGUF) {
-        throw new ParameterException(
-            spec.commandLine(), "--format gguf: expected with --like, found with --widen");
-      }
       widen();
     } else if (kind.widenShadow != null) {
       widenShadow();
@@ -156,6 +163,15 @@ public final class SynthCommand implements Callable<Integer> {
       random();
     }
     return 0;
+  }
+
+  private void check() {
+    OptionRules rules = new OptionRules(spec.commandLine());
+    rules.onlyWith("--like", "--layers", "--experts", "--vocab", "--seed", "--format", "--type");
+    rules.onlyWith("--widen", "--hidden", "--expert-size", "--heads", "--context");
+    if (format == Format.FOLDER) {
+      rules.refuse("--format gguf", "--type");
+    }
   }
 
   private void random() throws IOException {
