@@ -3,7 +3,6 @@ package dev.quern.bench.cli;
 import dev.quern.bench.jmh.MultiplyAddPeak;
 import dev.quern.bench.peers.PeerFiles;
 import dev.quern.bench.peers.PeerReport;
-import dev.quern.bench.quality.Perplexity;
 import dev.quern.bench.quality.SourceCommit;
 import dev.quern.bench.report.Machine;
 import dev.quern.bench.speed.Ceilings;
@@ -153,18 +152,7 @@ public final class BenchCommand implements Callable<Integer> {
       description = "what packed matrices are multiplied with while decoding (${DEFAULT-VALUE})")
   private Activations activations;
 
-  @Option(
-      names = "--dataset",
-      paramLabel = "FILE",
-      description = "with --model: a text, on which the perplexity is measured")
-  private Optional<Path> dataset;
-
-  @Option(
-      names = "--windows",
-      paramLabel = "N",
-      defaultValue = "16",
-      description = "of the text that are evaluated, evenly spaced (${DEFAULT-VALUE})")
-  private int windows;
+  @Mixin private PerplexityOptions perplexity;
 
   @Option(
       names = "--work",
@@ -194,21 +182,47 @@ public final class BenchCommand implements Callable<Integer> {
           spec.commandLine(), "nothing to measure: name --like MODEL or --model PATH");
     }
     int workers = threads.orElseGet(ModelOptions::defaultThreads);
-    List<SpeedTest> tests;
+    List<SpeedTest> tests = checkedTests(workers);
+    List<SpeedRecord> records = measure(tests, workers);
+    if (out.isPresent()) {
+      write(records, out.get());
+    }
+    print(records);
+    return 0;
+  }
+
+  /**
+   * @throws ParameterException if options contradict one another
+   * @throws IOException if a model is not there
+   */
+  private List<SpeedTest> checkedTests(int workers) throws IOException {
+    OptionRules rules = new OptionRules(spec.commandLine());
+    rules.onlyWith("--like", "--layers", "--vocab", "--bits", "--work");
+    rules.onlyWith("--model", "--dataset");
+    rules.onlyWith("--dataset", "--windows");
+    rules.distinct("--bits", bits);
+    rules.distinct("--n-depth", depths);
     try {
-      tests = SpeedTest.of(prompt, generated, depths);
       checkPositive("--threads", workers);
       checkPositive("--repetitions", repetitions);
-      checkPositive("--windows", windows);
+      checkPositive("--windows", perplexity.windows());
       checkPositive("--warm-up", maxWarmSeconds);
-      peers.check(subject.like != null);
+      peers.check(rules, subject.like != null);
+      rules.distinct("--model", ModelNames.real(subject.models));
+      return SpeedTest.of(prompt, generated, depths);
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
+  }
+
+  private List<SpeedRecord> measure(List<SpeedTest> tests, int workers) throws IOException {
     List<SpeedEngine> engines = new ArrayList<>();
-    List<SpeedRecord> records;
     try {
-      open(engines, workers);
+      if (subject.like == null) {
+        openModels(engines, workers);
+      } else {
+        openShape(engines, workers);
+      }
       Ceilings ceilings = Ceilings.measure(workers);
       SpeedRecord.Origin origin =
           new SpeedRecord.Origin(
@@ -217,28 +231,27 @@ public final class BenchCommand implements Callable<Integer> {
               ceilings,
               SourceCommit.describe(),
               System.getenv().getOrDefault("QUERN_COMMAND", "quern bench"));
-      records = new SpeedRun(engines, repetitions, this::tell).measure(tests, origin);
+      return new SpeedRun(engines, repetitions, this::tell).measure(tests, origin);
     } finally {
       for (SpeedEngine engine : engines) {
         engine.close();
       }
     }
-    SpeedReport report = new SpeedReport(records);
-    if (out.isPresent()) {
-      report.write(out.get());
-    }
-    spec.commandLine().getOut().print(report.render(format));
-    if (peers.any()) {
-      PeerReport comparison = new PeerReport(records);
-      if (out.isPresent()) {
-        comparison.write(out.get());
-      }
-      if (format == SpeedReport.Format.MD) {
-        spec.commandLine().getOut().print("\n" + comparison.markdown());
-      }
+  }
+
+  private void print(List<SpeedRecord> records) {
+    spec.commandLine().getOut().print(new SpeedReport(records).render(format));
+    if (peers.any() && format == SpeedReport.Format.MD) {
+      spec.commandLine().getOut().print("\n" + new PeerReport(records).markdown());
     }
     spec.commandLine().getOut().flush();
-    return 0;
+  }
+
+  private void write(List<SpeedRecord> records, Path folder) throws IOException {
+    new SpeedReport(records).write(folder);
+    if (peers.any()) {
+      new PeerReport(records).write(folder);
+    }
   }
 
   private static void checkPositive(String option, int value) {
@@ -253,14 +266,17 @@ public final class BenchCommand implements Callable<Integer> {
     spec.commandLine().getErr().flush();
   }
 
-  private void open(List<SpeedEngine> engines, int workers) throws IOException {
-    if (subject.like == null) {
-      for (Path path : subject.models) {
-        engines.add(openModel(path, workers));
-      }
-      peers.open(PeerOptions.Made.NOTHING, engines, workers);
-      return;
+  private void openModels(List<SpeedEngine> engines, int workers) throws IOException {
+    List<Path> all = new ArrayList<>(subject.models);
+    all.addAll(peers.models());
+    ModelNames names = ModelNames.of(all);
+    for (Path path : subject.models) {
+      engines.add(openModel(path, names.name(path), workers));
     }
+    peers.open(names, perplexity, engines, workers);
+  }
+
+  private void openShape(List<SpeedEngine> engines, int workers) throws IOException {
     PublishedModel like;
     try {
       like = PublishedModel.named(subject.like);
@@ -293,17 +309,12 @@ public final class BenchCommand implements Callable<Integer> {
     peers.open(made, engines, workers);
   }
 
-  private SpeedEngine openModel(Path path, int workers) throws IOException {
+  private SpeedEngine openModel(Path path, String name, int workers) throws IOException {
     ModelOptions options = new ModelOptions(workers).with(activations);
-    OptionalDouble perplexity = OptionalDouble.empty();
-    if (dataset.isPresent()) {
-      perplexity = OptionalDouble.of(Perplexity.of(path, dataset.get(), windows, options));
-    }
-    String name = path.toRealPath().getFileName().toString();
     String stored = (Files.isDirectory(path) ? "as stored" : "GGUF") + suffix();
     return QuernEngine.open(
         path,
-        new QuernEngine.Label(name, stored, false, perplexity),
+        new QuernEngine.Label(name, stored, false, perplexity.measure(path, options)),
         options,
         SEED,
         maxWarmSeconds);

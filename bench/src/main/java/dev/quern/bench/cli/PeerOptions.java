@@ -10,6 +10,8 @@ import dev.quern.bench.speed.SpeedEngine;
 import dev.quern.bench.speed.SpeedSubject;
 import dev.quern.bench.synth.PublishedModel;
 import dev.quern.format.FormatException;
+import dev.quern.kernels.Activations;
+import dev.quern.model.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,8 +20,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /** Other runtimes that {@code quern bench} measures in turns with quern. */
 final class PeerOptions {
@@ -69,13 +74,16 @@ final class PeerOptions {
     return !peers.isEmpty();
   }
 
+  /** Those that are given. */
+  List<Path> models() {
+    return models;
+  }
+
   /**
    * @param gguf what other peers read
    * @param jlama what Jlama reads
    */
-  record Made(List<Path> gguf, Optional<Path> jlama) {
-    static final Made NOTHING = new Made(List.of(), Optional.empty());
-  }
+  record Made(List<Path> gguf, Optional<Path> jlama) {}
 
   /** The peers that a llama-bench's options and GGUF drive. */
   private List<String> ggufPeers() {
@@ -93,9 +101,17 @@ final class PeerOptions {
 
   /**
    * @param shape whether --like is given
-   * @throws IllegalArgumentException if options contradict one another
+   * @throws ParameterException if an option does nothing
+   * @throws IllegalArgumentException if options contradict one another, or a program is not there
+   * @throws IOException if a model is not there
    */
-  void check(boolean shape) {
+  void check(OptionRules rules, boolean shape) throws IOException {
+    rules.onlyWith("--like", "--peer-quantize");
+    rules.onlyWith("--peer-quantize", "--peer-types");
+    rules.onlyWith("--peer", "--peer-timeout");
+    rules.distinct(
+        "--peer", rules.texts("--peer").stream().map(text -> text.split("=", 2)[0]).toList());
+    rules.distinct("--peer-types", types);
     if (seconds < 1) {
       throw new IllegalArgumentException("--peer-timeout: expected at least 1, found " + seconds);
     }
@@ -103,6 +119,9 @@ final class PeerOptions {
       if (peers.get(name).isEmpty() && java(name).isEmpty()) {
         throw new IllegalArgumentException(
             "--peer: expected NAME=PROGRAM, jlama or java-llama.cpp, found " + name);
+      }
+      if (name.equals(SpeedSubject.QUERN)) {
+        throw new IllegalArgumentException("--peer: expected another name than quern's own");
       }
       if (isJlama(name) && !shape) {
         throw new IllegalArgumentException("--peer jlama: expected with --like: it reads no GGUF");
@@ -113,11 +132,25 @@ final class PeerOptions {
       throw new IllegalArgumentException(
           "--peer-model, --peer-quantize: expected --peer with it, one that reads GGUF");
     }
-    if (quantize.isPresent() && !shape) {
-      throw new IllegalArgumentException("--peer-quantize: expected with --like");
-    }
     if (!given && !shape && any()) {
       throw new IllegalArgumentException("--peer: expected --peer-model or --like with it");
+    }
+    peers.forEach(
+        (name, program) -> program.ifPresent(file -> checkProgram("--peer " + name, file)));
+    quantize.ifPresent(file -> checkProgram("--peer-quantize", file));
+    rules.distinct("--peer-model", ModelNames.real(models));
+  }
+
+  private static void checkProgram(String option, Path program) {
+    if (!PeerProgram.canBeStarted(program)) {
+      throw new IllegalArgumentException(
+          "%s: expected an executable file, found %s%s"
+              .formatted(
+                  option,
+                  program,
+                  program.startsWith("~")
+                      ? ". After NAME= shells leave ~ alone: write $HOME"
+                      : ""));
     }
   }
 
@@ -164,46 +197,75 @@ final class PeerOptions {
   }
 
   /**
-   * Adds every peer with every model.
+   * Adds every peer with every model of a shape.
    *
    * @param made models beside those of {@code --peer-model}
    * @param engines quern's, one at least; peers are added
-   * @throws FormatException if a model is none of a shape that is measured, or a peer fails
+   * @throws FormatException if a model is not of the shape, or a peer fails
    */
   void open(Made made, List<SpeedEngine> engines, int threads) throws IOException {
-    List<SpeedSubject> ours = engines.stream().map(SpeedEngine::subject).toList();
+    List<SpeedSubject> ours = subjects(engines);
+    String name = ours.getFirst().model();
     List<Path> files = new ArrayList<>(models);
     files.addAll(made.gguf());
     for (Path file : files) {
-      PeerModel model = model(file, ours);
-      for (String name : ggufPeers()) {
-        if (java(name).isPresent()) {
-          java(name).get().check(model);
-        }
-        engines.add(LlamaBench.open(program(name), model, threads, limit()));
-      }
+      PeerModel model = PeerModel.read(file, name, true);
+      checkShape(model, ours);
+      open(model, OptionalDouble.empty(), engines, threads);
     }
     if (made.jlama().isPresent()) {
-      PeerModel model = JlamaModel.read(made.jlama().get(), ours.getFirst().model());
-      String name = JavaPeer.JLAMA.label();
-      engines.add(LlamaBench.open(program(name), model, threads, limit()));
+      PeerModel model = JlamaModel.read(made.jlama().get(), name);
+      PeerProgram jlama = program(JavaPeer.JLAMA.label());
+      engines.add(LlamaBench.open(jlama, model, OptionalDouble.empty(), threads, limit()));
+    }
+  }
+
+  /**
+   * Adds every peer with every model of {@code --peer-model}, with the perplexity that quern
+   * computes in float32.
+   *
+   * @param engines quern's, one at least; peers are added
+   * @throws FormatException if a model is none of a shape that is measured, or a peer fails
+   */
+  void open(ModelNames names, PerplexityOptions text, List<SpeedEngine> engines, int threads)
+      throws IOException {
+    List<SpeedSubject> ours = subjects(engines);
+    ModelOptions exact = new ModelOptions(threads).with(Activations.F32);
+    for (Path file : models) {
+      PeerModel model = PeerModel.read(file, names.name(file), false);
+      checkShape(model, ours);
+      open(model, text.measure(file, exact), engines, threads);
+    }
+  }
+
+  private static List<SpeedSubject> subjects(List<SpeedEngine> engines) {
+    return engines.stream().map(SpeedEngine::subject).toList();
+  }
+
+  private void open(
+      PeerModel model, OptionalDouble perplexity, List<SpeedEngine> engines, int threads)
+      throws IOException {
+    for (String name : ggufPeers()) {
+      if (java(name).isPresent()) {
+        java(name).get().check(model);
+      }
+      engines.add(LlamaBench.open(program(name), model, perplexity, threads, limit()));
     }
   }
 
   /** Speeds of models of different shapes say nothing about runtimes. */
-  private static PeerModel model(Path file, List<SpeedSubject> ours) throws IOException {
-    SpeedSubject first = ours.getFirst();
-    PeerModel model = PeerModel.read(file, first.model(), first.randomWeights());
+  private static void checkShape(PeerModel model, List<SpeedSubject> ours) throws FormatException {
+    List<Long> expected = ours.stream().map(SpeedSubject::weights).distinct().toList();
     long weights = model.config().totalParameters();
-    if (ours.stream().noneMatch(subject -> subject.weights() == weights)) {
+    if (!expected.contains(weights)) {
       throw FormatException.of(
-          file,
+          model.file(),
           "tensors",
           "weights",
-          first.weights() + ", as quern's model",
+          expected.stream().map(String::valueOf).collect(Collectors.joining(" or "))
+              + ", as quern's",
           weights,
           "Give peers a model of the same shape");
     }
-    return model;
   }
 }

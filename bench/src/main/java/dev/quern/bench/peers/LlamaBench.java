@@ -40,10 +40,12 @@ public final class LlamaBench implements SpeedEngine {
   /**
    * Runs the program once, on a few tokens, to see that it can run the model.
    *
+   * @param perplexity of the model, see {@link SpeedSubject#perplexity}
    * @param limit of one run
    * @throws FormatException if it cannot be started, fails, or answers in another way
    */
-  public static LlamaBench open(PeerProgram program, PeerModel model, int threads, Duration limit)
+  public static LlamaBench open(
+      PeerProgram program, PeerModel model, OptionalDouble perplexity, int threads, Duration limit)
       throws IOException {
     String name = program.name();
     PeerProcess process = new PeerProcess(name, limit);
@@ -61,7 +63,7 @@ public final class LlamaBench implements SpeedEngine {
             SpeedCost.touchedWeights(model.config()),
             model.touchedBytes(),
             model.randomWeights(),
-            OptionalDouble.empty());
+            perplexity);
     return new LlamaBench(program, model, process, subject);
   }
 

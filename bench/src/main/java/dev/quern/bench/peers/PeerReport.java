@@ -28,7 +28,7 @@ public final class PeerReport {
 
   public PeerReport(List<SpeedRecord> records) {
     ratios = PeerRatio.of(records);
-    labels = SubjectLabels.of(records);
+    labels = SubjectLabels.of(records.stream().map(SpeedRecord::subject).toList());
   }
 
   /** The table, with a line feed at its end. */

@@ -27,7 +27,7 @@ final class SpeedCharts {
       byTest.computeIfAbsent(record.test(), test -> new ArrayList<>()).add(record);
     }
     tests = List.copyOf(byTest.values());
-    labels = SubjectLabels.of(records);
+    labels = SubjectLabels.of(records.stream().map(SpeedRecord::subject).toList());
   }
 
   /** Writes speed-prefill, speed-decode and roofline as PNG and SVG, those that have points. */

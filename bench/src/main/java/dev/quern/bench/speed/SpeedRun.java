@@ -53,6 +53,7 @@ public final class SpeedRun {
         samples.get(e).add(engines.get(e).repetition(test));
       }
     }
+    SubjectLabels labels = SubjectLabels.of(engines.stream().map(SpeedEngine::subject).toList());
     List<SpeedRecord> records = new ArrayList<>();
     for (int e = 0; e < engines.size(); e++) {
       SpeedEngine engine = engines.get(e);
@@ -62,9 +63,8 @@ public final class SpeedRun {
       progress.accept(
           String.format(
               Locale.ROOT,
-              "%s, %s, %s: %.2f ± %.2f tokens/s (%s)",
-              record.subject().engine(),
-              record.subject().quantization(),
+              "%s, %s: %.2f ± %.2f tokens/s (%s)",
+              labels.label(record.subject()),
               record.testName(),
               record.mean(),
               record.deviation(),

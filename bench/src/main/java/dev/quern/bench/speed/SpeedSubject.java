@@ -8,7 +8,8 @@ import java.util.OptionalDouble;
  *
  * @param engine {@link #QUERN}, or a peer's name
  * @param version of the engine: quern's commit, a peer's build
- * @param model its name and what was changed of it, such as {@code qwen3-30b-a3b, 8 layers}
+ * @param model its name and what was changed of it, such as {@code qwen3-30b-a3b, 8 layers}; of
+ *     files that were there the file's or folder's
  * @param quantization as the engine names it, such as {@code turbo 3 bits} or {@code Q4_K}
  * @param threads of the engine
  * @param bitsPerWeight of the whole model, everything stored counted
@@ -17,7 +18,8 @@ import java.util.OptionalDouble;
  * @param touchedWeights that decoding one token reads
  * @param touchedBytes that hold those
  * @param randomWeights whether the model is only a shape, filled with random weights
- * @param perplexity of a real model on a text; empty if it was not measured
+ * @param perplexity of a real model on a text; empty if it was not measured. Of quern's with the
+ *     activations that are timed; of a peer's weights computed by quern, in float32
  */
 public record SpeedSubject(
     String engine,
@@ -51,8 +53,10 @@ public record SpeedSubject(
     if (randomWeights) {
       return "random weights";
     }
-    return perplexity.isPresent()
-        ? String.format(Locale.ROOT, "perplexity %.3f", perplexity.getAsDouble())
-        : "perplexity not measured";
+    if (perplexity.isEmpty()) {
+      return "perplexity not measured";
+    }
+    String measured = String.format(Locale.ROOT, "perplexity %.3f", perplexity.getAsDouble());
+    return engine.equals(QUERN) ? measured : measured + " (of its weights, computed by quern)";
   }
 }

@@ -14,8 +14,8 @@ public record SubjectLabels(List<String> models) {
     models = List.copyOf(models);
   }
 
-  public static SubjectLabels of(List<SpeedRecord> records) {
-    return new SubjectLabels(records.stream().map(r -> r.subject().model()).distinct().toList());
+  public static SubjectLabels of(List<SpeedSubject> subjects) {
+    return new SubjectLabels(subjects.stream().map(SpeedSubject::model).distinct().toList());
   }
 
   /** Such as {@code quern turbo 3 bits, 3.27 b/w}: bits of the weights that a token reads. */

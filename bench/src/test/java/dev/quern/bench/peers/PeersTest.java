@@ -13,9 +13,9 @@ import dev.quern.format.gguf.GgufType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -28,46 +28,17 @@ class PeersTest {
       new SyntheticShape("small", 256, 2, 4, 2, 64, 8, 2, 96, 300);
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
-  /** Answers as llama-bench does; its speed is 100 plus what it was asked for. */
-  private static final String LLAMA_BENCH =
-      """
-      #!/bin/sh
-      while [ $# -gt 0 ]; do
-        case $1 in
-          -p) p=$2 ;;
-          -n) n=$2 ;;
-          -t) t=$2 ;;
-          -d) d=$2 ;;
-          -m) [ -f "$2" ] || { echo "no model" >&2; exit 1; } ;;
-        esac
-        shift 2
-      done
-      cat <<JSON
-      [
-        {
-          "build_commit": "abc",
-          "n_prompt": $p,
-          "n_gen": $n,
-          "n_depth": ${d:-0},
-          "n_threads": $t,
-          "samples_ts": [ 1.0, $((100 + p + n)) ]
-        }
-      ]
-      JSON
-      """;
-
   @TempDir Path folder;
-
-  private Path script(String name, String text) throws IOException {
-    Path file = Files.writeString(folder.resolve(name), text);
-    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwx------"));
-    return file;
-  }
 
   private PeerModel model(GgufType type) throws IOException {
     Path file = folder.resolve("model.gguf");
     new SyntheticModel(SMALL, 5).gguf(type).write(file, written -> {});
     return PeerModel.read(file, "small", true);
+  }
+
+  private static LlamaBench open(Path program, PeerModel model) throws IOException {
+    PeerProgram peer = PeerProgram.llamaBench("peer", program);
+    return LlamaBench.open(peer, model, OptionalDouble.empty(), 2, LIMIT);
   }
 
   @Test
@@ -85,9 +56,8 @@ class PeersTest {
 
   @Test
   void theLastRepetitionOfEachProcessCounts() throws IOException {
-    Path program = script("bench", LLAMA_BENCH);
-    try (LlamaBench peer =
-        LlamaBench.open(PeerProgram.llamaBench("peer", program), model(GgufType.F16), 2, LIMIT)) {
+    Path program = Scripts.llamaBench(folder);
+    try (LlamaBench peer = open(program, model(GgufType.F16))) {
       assertEquals("abc", peer.subject().version());
       assertEquals(2, peer.subject().threads());
       assertEquals(612, peer.repetition(new SpeedTest(SpeedTest.Kind.PREFILL, 512, 0)));
@@ -97,12 +67,11 @@ class PeersTest {
 
   @Test
   void aResultOfAnotherTestIsRefused() throws IOException {
-    Path program = script("bench", LLAMA_BENCH.replace("\"n_threads\": $t", "\"n_threads\": 7"));
+    Path program =
+        Scripts.write(
+            folder, "bench", Scripts.LLAMA_BENCH.replace("\"n_threads\": $t", "\"n_threads\": 7"));
     PeerModel model = model(GgufType.F16);
-    FormatException e =
-        assertThrows(
-            FormatException.class,
-            () -> LlamaBench.open(PeerProgram.llamaBench("peer", program), model, 2, LIMIT));
+    FormatException e = assertThrows(FormatException.class, () -> open(program, model));
     assertTrue(
         e.getMessage().startsWith("peer: expected a result of pp8 with 2 threads, found"),
         e.getMessage());
@@ -111,7 +80,10 @@ class PeersTest {
   @Test
   void aFailureIsOneLineWithTheEndOfWhatWasSaid() throws IOException {
     Path program =
-        script("fails", "#!/bin/sh\necho noise\necho 'loading' >&2\necho 'no AVX' >&2\nexit 3\n");
+        Scripts.write(
+            folder,
+            "fails",
+            "#!/bin/sh\necho noise\necho 'loading' >&2\necho 'no AVX' >&2\nexit 3\n");
     FormatException e =
         assertThrows(
             FormatException.class,
@@ -122,7 +94,9 @@ class PeersTest {
   @Test
   void whatDoesNotEndIsEnded() throws IOException {
     Path pid = folder.resolve("pid");
-    Path program = script("sleeps", "#!/bin/sh\necho $$ > '%s'\nexec sleep 600\n".formatted(pid));
+    Path program =
+        Scripts.write(
+            folder, "sleeps", "#!/bin/sh\necho $$ > '%s'\nexec sleep 600\n".formatted(pid));
     FormatException e =
         assertThrows(
             FormatException.class,
@@ -131,6 +105,15 @@ class PeersTest {
     long id = Long.parseLong(Files.readString(pid).strip());
     ProcessHandle.of(id).ifPresent(process -> process.onExit().join());
     assertFalse(ProcessHandle.of(id).map(ProcessHandle::isAlive).orElse(false));
+  }
+
+  @Test
+  void programsAreFilesThatMayRun() throws IOException {
+    assertTrue(PeerProgram.canBeStarted(Scripts.llamaBench(folder)));
+    assertTrue(PeerProgram.canBeStarted(Path.of("sh")));
+    assertFalse(PeerProgram.canBeStarted(Path.of("no-such-llama-bench")));
+    assertFalse(PeerProgram.canBeStarted(folder));
+    assertFalse(PeerProgram.canBeStarted(Files.writeString(folder.resolve("text"), "")));
   }
 
   @Test
