@@ -183,11 +183,15 @@ public final class BenchCommand implements Callable<Integer> {
     }
     int workers = threads.orElseGet(ModelOptions::defaultThreads);
     List<SpeedTest> tests = checkedTests(workers);
-    List<SpeedRecord> records = measure(tests, workers);
-    if (out.isPresent()) {
+    if (out.isEmpty()) {
+      print(measure(tests, workers));
+      return 0;
+    }
+    try (ResultFolder folder = ResultFolder.open(out.get())) {
+      List<SpeedRecord> records = measure(tests, workers);
+      print(records); // first: a picture that cannot be written shall not cost the table
       write(records, out.get());
     }
-    print(records);
     return 0;
   }
 

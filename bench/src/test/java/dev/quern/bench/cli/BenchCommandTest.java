@@ -236,6 +236,29 @@ class BenchCommandTest {
   }
 
   @Test
+  void theTableIsPrintedBeforeAnythingIsWritten() throws IOException {
+    Files.createDirectories(folder.resolve("speed.md/in-the-way"));
+    assertEquals(1, bench(4, 0, "--model %s --out %s", MODEL, folder));
+    assertTrue(err.toString().contains("error: "), err.toString());
+    assertTrue(out.toString().contains("| pp4 "), out.toString());
+  }
+
+  @Test
+  void aFolderForResultsIsTriedBeforehandAndLeftAsItWas() throws IOException {
+    Path file = text();
+    assertEquals(1, bench(4, 0, "--model %s --out %s", MODEL, file));
+    assertTrue(err.toString().contains(file + ": not a folder"), err.toString());
+    assertFalse(err.toString().contains("tokens/s"), err.toString());
+    Path kept = Files.createDirectory(folder.resolve("kept"));
+    Path made = kept.resolve("a/b");
+    assertEquals(1, bench(4, 0, "--model %s -d 512 --out %s", MODEL, made));
+    assertTrue(err.toString().contains("--n-depth"), err.toString());
+    try (Stream<Path> left = Files.list(kept)) {
+      assertEquals(0, left.count());
+    }
+  }
+
+  @Test
   void peersThatCannotRunAreWrongUsage() {
     assertEquals(2, run("bench", "--like", "qwen3-30b-a3b", "--peer", "jlama"));
     assertTrue(err.toString().contains("--peer jlama: expected --like mixtral-8x7b"), "" + err);
