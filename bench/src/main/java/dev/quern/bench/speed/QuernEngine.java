@@ -1,5 +1,6 @@
 package dev.quern.bench.speed;
 
+import com.sun.management.ThreadMXBean;
 import dev.quern.bench.quality.SourceCommit;
 import dev.quern.format.FormatException;
 import dev.quern.kv.KvType;
@@ -10,6 +11,7 @@ import dev.quern.model.Session;
 import dev.quern.model.WeightSizes;
 import dev.quern.quant.CounterRandom;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.OptionalDouble;
 
@@ -17,6 +19,8 @@ import java.util.OptionalDouble;
 public final class QuernEngine implements SpeedEngine {
   /** Seconds after which warming up ends, unless somebody says otherwise. */
   public static final int MAX_WARM_SECONDS = 60;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final Path path;
   private final Model model;
@@ -26,6 +30,8 @@ public final class QuernEngine implements SpeedEngine {
   private Session session;
   private int depth = -1;
   private long drawn;
+  private long allocated; // by all threads while tokens were read last
+  private OptionalDouble allocatedPerToken = OptionalDouble.empty();
 
   /**
    * What is known of a model beside its files.
@@ -105,14 +111,21 @@ public final class QuernEngine implements SpeedEngine {
     for (int i = 0; i < test.atOnce(); i++) {
       nanos = nanos(test);
     }
+    allocatedPerToken = OptionalDouble.of((double) allocated / test.tokens());
     return test.tokens() / (nanos / 1e9);
   }
 
-  /** What reading the test's tokens takes; the context before them is not timed. */
+  @Override
+  public OptionalDouble allocatedPerToken() {
+    return allocatedPerToken;
+  }
+
+  /** What reading the test's tokens takes, and allocates; the context before them is not timed. */
   private long nanos(SpeedTest test) throws IOException {
     prepare(test);
     int[] ids = random(test.tokens());
     int[] next = new int[1];
+    long allocatedBefore = THREADS.getTotalThreadAllocatedBytes();
     long start = System.nanoTime();
     switch (test.kind()) {
       case PREFILL -> session.append(ids);
@@ -124,6 +137,7 @@ public final class QuernEngine implements SpeedEngine {
       }
     }
     long nanos = System.nanoTime() - start;
+    allocated = THREADS.getTotalThreadAllocatedBytes() - allocatedBefore;
     assert session.position() == test.positions() : session.position();
     return nanos;
   }

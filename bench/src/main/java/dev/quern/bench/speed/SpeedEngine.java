@@ -1,6 +1,7 @@
 package dev.quern.bench.speed;
 
 import java.io.IOException;
+import java.util.OptionalDouble;
 
 /** A program with a loaded model, ready to be measured: quern, or a peer. */
 public interface SpeedEngine extends AutoCloseable {
@@ -25,6 +26,11 @@ public interface SpeedEngine extends AutoCloseable {
    * @throws IOException if the engine fails
    */
   double repetition(SpeedTest test) throws IOException;
+
+  /** Bytes per token that the last repetition took from the heap; empty where nobody knows. */
+  default OptionalDouble allocatedPerToken() {
+    return OptionalDouble.empty();
+  }
 
   @Override
   void close() throws IOException;

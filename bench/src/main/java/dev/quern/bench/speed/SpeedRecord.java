@@ -2,12 +2,14 @@ package dev.quern.bench.speed;
 
 import dev.quern.bench.report.Machine;
 import java.util.List;
+import java.util.OptionalDouble;
 
 /**
  * One test of one subject, with everything needed to repeat it.
  *
  * @param test its name is written too, for readers of the JSON
  * @param samples tokens per second of each repetition, in the order in which they were made
+ * @param allocatedPerToken bytes from the heap in the last repetition, by all threads
  * @param warmUp how the engine was warmed up
  * @param vectorBits of the widest vectors that this JVM uses
  * @param ceilings of the machine, measured in the same run
@@ -22,6 +24,7 @@ public record SpeedRecord(
     double deviation,
     double median,
     SpeedCost cost,
+    OptionalDouble allocatedPerToken,
     String warmUp,
     Machine machine,
     int vectorBits,
@@ -49,6 +52,7 @@ public record SpeedRecord(
       SpeedTest test,
       List<Double> samples,
       SpeedCost cost,
+      OptionalDouble allocatedPerToken,
       String warmUp,
       Origin origin) {
     return new SpeedRecord(
@@ -60,6 +64,7 @@ public record SpeedRecord(
         deviation(samples),
         Throughput.median(samples),
         cost,
+        allocatedPerToken,
         warmUp,
         origin.machine(),
         origin.vectorBits(),

@@ -71,6 +71,7 @@ public final class SpeedReport {
           "read_gb_s",
           "peak_one_gflop_s",
           "peak_gflop_s",
+          "allocated_bytes_per_token",
           "warm_up",
           "command");
 
@@ -202,6 +203,9 @@ public final class SpeedReport {
         number("%.1f", record.ceilings().readAll()),
         number("%.1f", record.ceilings().operationsOne()),
         number("%.1f", record.ceilings().operationsAll()),
+        record.allocatedPerToken().isPresent()
+            ? number("%.0f", record.allocatedPerToken().getAsDouble())
+            : "",
         record.warmUp(),
         record.command());
   }

@@ -59,7 +59,13 @@ public final class SpeedRun {
       SpeedEngine engine = engines.get(e);
       SpeedRecord record =
           SpeedRecord.of(
-              engine.subject(), test, samples.get(e), engine.cost(test), warmUps.get(e), origin);
+              engine.subject(),
+              test,
+              samples.get(e),
+              engine.cost(test),
+              engine.allocatedPerToken(),
+              warmUps.get(e),
+              origin);
       progress.accept(
           String.format(
               Locale.ROOT,

@@ -59,6 +59,7 @@ class QuernEngineTest {
         records.stream().map(SpeedRecord::testName).toList());
     for (SpeedRecord record : records) {
       assertEquals(2, record.samples().size(), record.testName());
+      assertTrue(record.allocatedPerToken().orElseThrow() >= 0, record.testName());
       String runs = record.testName().startsWith("pp") ? "2" : "3";
       assertTrue(
           record

@@ -22,6 +22,7 @@ public final class SampleRecords {
   }
 
   public static SpeedRecord record(SpeedSubject subject, SpeedTest test, Double... samples) {
-    return SpeedRecord.of(subject, test, List.of(samples), new SpeedCost(1, 1), "", ORIGIN);
+    return SpeedRecord.of(
+        subject, test, List.of(samples), new SpeedCost(1, 1), OptionalDouble.empty(), "", ORIGIN);
   }
 }
