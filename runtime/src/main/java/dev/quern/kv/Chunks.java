@@ -42,6 +42,9 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
   /** Reads a run of n values. */
   void loadRun(int chunk, int at, int n, float[] out, int outAt);
 
+  /** Whether everything that was stored is, after rounding. */
+  boolean finite();
+
   void clear();
 
   static Chunks create(KvType type, int chunks) {
@@ -69,11 +72,6 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
 
     Half(short[][] chunks) {
       this.chunks = chunks;
-    }
-
-    /** Whether everything that was stored is, so that panels can be multiplied as they are. */
-    boolean finite() {
-      return finite;
     }
 
     private short half(float value, boolean besideLarge) {
@@ -155,6 +153,11 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
     }
 
     @Override
+    public boolean finite() {
+      return finite;
+    }
+
+    @Override
     public void clear() {
       Arrays.fill(chunks, null);
       finite = true;
@@ -162,7 +165,22 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
   }
 
   /** As they come. */
-  record Single(float[][] chunks) implements Chunks {
+  final class Single implements Chunks {
+    private final float[][] chunks;
+    private boolean finite = true;
+
+    Single(float[][] chunks) {
+      this.chunks = chunks;
+    }
+
+    private void checkFinite(float[] x, int at, int n) {
+      for (int i = at; i < at + n; i++) {
+        if (!Float.isFinite(x[i])) {
+          finite = false;
+        }
+      }
+    }
+
     @Override
     public void allocate(int chunk, int elements) {
       chunks[chunk] = new float[elements];
@@ -171,6 +189,7 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
     @Override
     public void putRow(int chunk, int at, int columns, int row, float[] from, int fromAt) {
       float[] to = chunks[chunk];
+      checkFinite(from, fromAt, columns);
       for (int c = 0; c < columns; c++) {
         to[at + c * KvCache.TILE + row] = from[fromAt + c];
       }
@@ -183,6 +202,7 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
 
     @Override
     public void putRun(int chunk, int at, float[] from, int fromAt, int n) {
+      checkFinite(from, fromAt, n);
       System.arraycopy(from, fromAt, chunks[chunk], at, n);
     }
 
@@ -198,8 +218,14 @@ sealed interface Chunks permits Chunks.Half, Chunks.Single {
     }
 
     @Override
+    public boolean finite() {
+      return finite;
+    }
+
+    @Override
     public void clear() {
       Arrays.fill(chunks, null);
+      finite = true;
     }
   }
 }

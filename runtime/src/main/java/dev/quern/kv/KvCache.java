@@ -229,13 +229,18 @@ public final class KvCache {
     }
   }
 
+  /** Whether all that was stored in a layer is finite, after rounding. */
+  public boolean finite(int layer) {
+    return chunksOfLayer[layer].finite();
+  }
+
   /**
    * Whether a layer's keys and values can be multiplied as they are stored: finite halves, values
    * in whole panels.
    */
   public boolean multipliable(int layer) {
-    return chunksOfLayer[layer] instanceof Chunks.Half halves
-        && halves.finite()
+    return finite(layer)
+        && chunksOfLayer[layer] instanceof Chunks.Half
         && shapes[layer].value % PANEL == 0;
   }
 

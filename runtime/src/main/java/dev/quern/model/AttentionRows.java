@@ -43,6 +43,7 @@ final class AttentionRows {
   private int kvHead;
   private int rows;
   private int stepPositions;
+  private boolean finite; // all keys and values
   private boolean stored; // keys and values are multiplied as they are
   private int[] first = {}; // position that a row sees
   private int[] end = {};
@@ -114,6 +115,7 @@ final class AttentionRows {
   void group() {
     int n = shape.keyDim();
     kernels.scale(shape.scale(), scaled, 0, rows * n);
+    finite = cache.finite(layer);
     stored =
         rows <= MAX_STORED_ROWS
             && kernels.prefersHalves()
@@ -145,6 +147,12 @@ final class AttentionRows {
     }
     for (int row = 0; row < rows; row++) {
       weigh(row, from, tiles, sums);
+    }
+    if (!finite) {
+      for (int tile = from; tile < to; tile += TILE) {
+        addSeenValues(tile, (tile - from) * rows, sums);
+      }
+      return;
     }
     weights.start(rows, to - from);
     for (int column = 0; column < to - from; column += TILE) {
@@ -208,6 +216,50 @@ final class AttentionRows {
       loadValues(tile, count, panel);
       weights.addProduct(values, tile - from, count, sums.values, at);
     }
+  }
+
+  /**
+   * Adds values of a tile of a layer where some are infinite or NaN: to every row only those that
+   * it sees, as 0 times such a value is not 0. The bits are those of all rows together.
+   *
+   * @param at of the tile's weights
+   */
+  private void addSeenValues(int tile, int at, Sums sums) {
+    for (int row = 0, next; row < rows; row = next) {
+      next = endOfAlike(row, tile);
+      int from = firstSeen(row, tile);
+      int to = endSeen(row, tile);
+      if (from >= to) {
+        continue;
+      }
+      weights.set(scores, at + row * TILE, TILE, next - row, to);
+      for (int panel = 0; panel < panels(shape); panel++) {
+        loadValues(tile, to, panel);
+        Arrays.fill(values, 0, from * KvCache.PANEL, 0);
+        weights.addProduct(values, sums.values, (panel * rows + row) * KvCache.PANEL);
+      }
+    }
+  }
+
+  /** One beyond the last of the rows from row on that see the same positions of a tile. */
+  private int endOfAlike(int row, int tile) {
+    int next = row + 1;
+    while (next < rows
+        && firstSeen(next, tile) == firstSeen(row, tile)
+        && endSeen(next, tile) == endSeen(row, tile)) {
+      next++;
+    }
+    return next;
+  }
+
+  /** Positions of a tile before the first that a row sees. */
+  private int firstSeen(int row, int tile) {
+    return Math.clamp(first[row] - tile, 0, TILE);
+  }
+
+  /** Positions of a tile up to the last that a row sees. */
+  private int endSeen(int row, int tile) {
+    return Math.clamp(end[row] - tile, 0, TILE);
   }
 
   private void rescale(int row, float by, Sums sums) {

@@ -225,6 +225,31 @@ class KvCacheTest {
     assertFalse(new KvCache(KvType.F32, shapes, 1).multipliable(0));
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void aLayerIsFiniteUntilSomethingElseIsStored(KvType type) {
+    List<Shape> shapes = List.of(new Shape(1, 2, 70), new Shape(1, 2, 70));
+    float[] key = {1, Float.NaN};
+    for (int element : new int[] {-1, 0, 63, 64, 69}) { // of the value; −1: of the key
+      float[] value = new float[70];
+      KvCache cache = new KvCache(type, shapes, 1);
+      cache.ensure(1);
+      cache.putKey(0, 0, new float[2], 0);
+      cache.putValue(0, 0, value, 0);
+      assertTrue(cache.finite(0));
+      if (element < 0) {
+        cache.putKey(0, 0, key, 0);
+      } else {
+        value[element] = Float.NEGATIVE_INFINITY;
+        cache.putValue(0, 0, value, 0);
+      }
+      assertFalse(cache.finite(0));
+      assertTrue(cache.finite(1));
+      cache.clear();
+      assertTrue(cache.finite(0));
+    }
+  }
+
   @Test
   void tilesAreCountedFromTheFirstPosition() {
     assertEquals(1, KvCache.tiles(0, 64));
