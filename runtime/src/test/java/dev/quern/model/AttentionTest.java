@@ -59,17 +59,18 @@ class AttentionTest {
 
   /** The query's latent from the input, from a latent of its own, and that latent rotated. */
   enum LatentKind {
-    QUERY_OF_INPUT(0, Rotation.none(1)),
-    QUERY_OF_LATENT(12, Rotation.none(12)),
-    QUERY_OF_ROTATED_LATENT(12, Rotation.hadamard(5, 0, Rotation.Input.QUERY_LATENT, 12));
+    QUERY_OF_INPUT(0, 20, Rotation.none(1)),
+    QUERY_OF_LATENT(12, 20, Rotation.none(12)),
+    QUERY_OF_ROTATED_LATENT(12, 20, Rotation.hadamard(5, 0, Rotation.Input.QUERY_LATENT, 12)),
+    LATENT_OF_THREE_PANELS(0, 130, Rotation.none(1));
 
     private final RandomMixer mixer;
 
-    LatentKind(int queryRank, Rotation rotation) {
+    LatentKind(int queryRank, int latentSize, Rotation rotation) {
       RopeConfig rope = rope(6, RopePairing.ADJACENT).orElseThrow();
       mixer =
           new RandomMixer(
-              new TokenMixer.Latent(3, queryRank, 20, 10, 7, 0.2f, rope),
+              new TokenMixer.Latent(3, queryRank, latentSize, 10, 7, 0.2f, rope),
               rotation,
               100 + ordinal());
     }
@@ -118,7 +119,7 @@ class AttentionTest {
   void longContextsEqualTheReference() {
     int tokens = 2200;
     float[] x = RandomMixer.inputs(tokens, 12);
-    for (RandomMixer mixer : List.of(Kind.SINKS.mixer, LatentKind.QUERY_OF_INPUT.mixer)) {
+    for (RandomMixer mixer : List.of(Kind.SINKS.mixer, LatentKind.LATENT_OF_THREE_PANELS.mixer)) {
       double[] expected = AttentionReference.of(mixer, x);
       for (int chunk : new int[] {10, tokens}) {
         float[] one = RandomMixer.run(List.of(mixer), x, chunk, 1).getFirst();
