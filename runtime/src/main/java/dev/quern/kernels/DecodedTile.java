@@ -51,10 +51,11 @@ final class DecodedTile implements AutoCloseable {
 
   private void reserve(long bytes) {
     if (rows.byteSize() < bytes) {
-      arena.close();
+      Arena larger = Arena.ofShared();
+      rows = larger.allocate(bytes, Long.BYTES * 8); // may fail: before the old rows are given up
       views.clear();
-      arena = Arena.ofShared();
-      rows = arena.allocate(bytes, Long.BYTES * 8);
+      arena.close();
+      arena = larger;
     }
   }
 

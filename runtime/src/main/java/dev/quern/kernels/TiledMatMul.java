@@ -363,6 +363,9 @@ final class TiledMatMul implements MatMul {
 
   @Override
   public synchronized void close() {
+    if (closed) {
+      return;
+    }
     closed = true;
     workers.close();
     for (DecodedTile tile : tiles) {

@@ -147,6 +147,13 @@ class MatMulTest {
     }
   }
 
+  @Test
+  void closingTwiceIsClosingOnce() {
+    MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.INT);
+    matMul.close();
+    matMul.close();
+  }
+
   /** Weights may be unmapped then, and kernels that read them at addresses would not notice. */
   @Test
   void nothingIsReadOnceClosed() {
