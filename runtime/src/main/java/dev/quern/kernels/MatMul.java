@@ -31,6 +31,9 @@ public interface MatMul extends AutoCloseable {
    */
   void run();
 
+  /** Forgets added products without computing them: those of a pass that failed before its run. */
+  void forget();
+
   /**
    * The threads, for other work that splits into independent pieces: attention heads, rows to
    * rotate.

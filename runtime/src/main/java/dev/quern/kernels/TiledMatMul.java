@@ -256,7 +256,8 @@ final class TiledMatMul implements MatMul {
     return tiles < BAND_TILES ? Integer.highestOneBit(tiles) : tiles / BAND_TILES * BAND_TILES;
   }
 
-  private void forget() {
+  @Override
+  public void forget() {
     for (int i = 0; i < count; i++) {
       products[i].w = null;
       products[i].x = null;

@@ -58,6 +58,12 @@ final class Products {
     return pending[count++];
   }
 
+  /** Forgets products that were added and not run: a pass begins without those of a failed one. */
+  void forget() {
+    count = 0;
+    matMul.forget();
+  }
+
   /** Computes all products added since the last run. */
   void run() {
     int added = count;

@@ -109,6 +109,7 @@ final class Transformer {
    * @param outputs of how many tokens, the last ones, logits may be asked for
    */
   void forward(int[] ids, int from, int tokens, int start, int outputs) {
+    products.forget();
     int width = config.hiddenSize();
     hidden = Rows.grown(hidden, tokens, width);
     delta = Rows.grown(delta, tokens, width);

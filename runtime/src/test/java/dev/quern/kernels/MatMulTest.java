@@ -2,6 +2,7 @@ package dev.quern.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.MemorySegment;
@@ -144,6 +145,26 @@ class MatMulTest {
       y[0] = 42;
       matMul.run();
       assertEquals(42, y[0]);
+    }
+  }
+
+  /** Of a few vectors and of a batch, whose products by table are collected otherwise. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7})
+  void whatIsForgottenIsNotComputed(int vectors) {
+    Matrix.InPlace w = some3Bit();
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), vectors * COLS);
+    for (Activations activations : Activations.values()) {
+      float[] forgotten = new float[vectors * ROWS];
+      float[] computed = new float[vectors * ROWS];
+      try (MatMul matMul = MatMul.create(new VectorKernels(), 1, activations)) {
+        matMul.add(w, x, 0, COLS, vectors, forgotten, 0, ROWS);
+        matMul.forget();
+        matMul.add(w, x, 0, COLS, vectors, computed, 0, ROWS);
+        matMul.run();
+      }
+      assertArrayEquals(new float[vectors * ROWS], forgotten);
+      assertNotEquals(0, computed[0]);
     }
   }
 
