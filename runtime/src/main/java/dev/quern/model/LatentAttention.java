@@ -18,7 +18,7 @@ import java.util.Map;
  */
 final class LatentAttention {
   /** Elements of mapped queries at once; bounds the buffers where heads and latents are many. */
-  private static final int MAX_MAPPED = 4 << 20;
+  static final int MAX_MAPPED = 4 << 20;
 
   private static final float[] NO_SINKS = {};
 
@@ -32,6 +32,7 @@ final class LatentAttention {
   private final Rows[] outputs; // as queryLatents
   private final CausalAttention causal;
   private final CausalAttention.Shape[] shapes; // per layer with latent attention
+  private final int maxMapped;
   private final Workers.Task normQueryLatent = this::normQueryLatent;
   private final Workers.Task prepareToken = this::prepareToken;
   private final Workers.Task prepareKey = this::prepareKey;
@@ -58,6 +59,22 @@ final class LatentAttention {
       Products products,
       KvCache cache,
       Ropes ropes) {
+    this(model, kernels, matMul, products, cache, ropes, MAX_MAPPED);
+  }
+
+  /**
+   * @param maxMapped elements of mapped queries at once; one token's are mapped together in any
+   *     case
+   */
+  LatentAttention(
+      ModelConfig model,
+      Kernels kernels,
+      MatMul matMul,
+      Products products,
+      KvCache cache,
+      Ropes ropes,
+      int maxMapped) {
+    this.maxMapped = maxMapped;
     epsilon = model.rmsNormEpsilon();
     this.kernels = kernels;
     this.matMul = matMul;
@@ -95,11 +112,11 @@ final class LatentAttention {
   /** Floats that mapped queries and sums of latents take for a batch of tokens. */
   static long mappedElements(TokenMixer.Latent config, long tokens) {
     long perToken = (long) mappedSize(config) + (long) config.numHeads() * config.latentSize();
-    return atOnce(config, tokens) * perToken;
+    return atOnce(config, tokens, MAX_MAPPED) * perToken;
   }
 
-  private static int atOnce(TokenMixer.Latent config, long tokens) {
-    return Math.toIntExact(Math.clamp(MAX_MAPPED / mappedSize(config), 1, tokens));
+  private static int atOnce(TokenMixer.Latent config, long tokens, int maxMapped) {
+    return Math.toIntExact(Math.clamp(maxMapped / mappedSize(config), 1, tokens));
   }
 
   private static int mappedSize(TokenMixer.Latent config) {
@@ -131,7 +148,7 @@ final class LatentAttention {
     store(prepareToken);
 
     float[] out = outputs[index].start(tokens);
-    int atOnce = atOnce(config, tokens);
+    int atOnce = atOnce(config, tokens, maxMapped);
     mapped = Rows.grown(mapped, atOnce, mappedSize(config));
     context = Rows.grown(context, atOnce, config.numHeads() * config.latentSize());
     for (chunk = 0; chunk < tokens; chunk += atOnce) {
@@ -210,7 +227,7 @@ final class LatentAttention {
     }
   }
 
-  /** Attention of tokens [chunk, chunk + tokens), whose keys are all cached. */
+  /** Attention of tokens [chunk, chunk + count), whose keys are all cached. */
   private void attendChunk(int count, float[] out) {
     int querySize = config.querySize();
     int headSize = querySize / config.numHeads();

@@ -103,6 +103,26 @@ class AttentionTest {
     }
   }
 
+  /** A token's mapped queries are numHeads · (latentSize + rotaryDim) elements. */
+  @ParameterizedTest
+  @EnumSource(names = {"QUERY_OF_LATENT", "LATENT_OF_THREE_PANELS"})
+  void howManyQueriesAreMappedAtOnceDoesNotChangeABit(LatentKind kind) {
+    TokenMixer.Latent config = (TokenMixer.Latent) kind.mixer.config();
+    int perToken = config.numHeads() * config.cachedSize();
+    float[] x = RandomMixer.inputs(112, 14);
+    List<RandomMixer> mixers = List.of(kind.mixer);
+    float[] whole = RandomMixer.run(mixers, x, 56, 2, KvType.F32).getFirst();
+    for (int tokens : new int[] {7, 8, 14, 15}) { // all multiplied as batches, 15 with a rest of 11
+      int maxMapped = (tokens + 1) * perToken - 1;
+      float[] cut = RandomMixer.run(mixers, x, 56, 2, KvType.F32, maxMapped).getFirst();
+      assertArrayEquals(whole, cut, tokens + " tokens");
+    }
+    float[] one = RandomMixer.run(mixers, x, 56, 2, KvType.F32, 1).getFirst();
+    for (int i = 0; i < whole.length; i++) {
+      assertEquals(whole[i], one[i], TOLERANCE, "value " + i);
+    }
+  }
+
   /** Batches that are all multiplied as such: what is left to differ is attention. */
   @ParameterizedTest
   @EnumSource(names = {"PLAIN", "WINDOW", "SINKS_AND_WINDOW"})

@@ -125,6 +125,14 @@ final class RandomMixer {
 
   static List<float[]> run(
       List<RandomMixer> mixers, float[] x, int chunk, int threads, KvType kvType) {
+    return run(mixers, x, chunk, threads, kvType, LatentAttention.MAX_MAPPED);
+  }
+
+  /**
+   * @param maxMapped elements of queries that latent attention maps at once
+   */
+  static List<float[]> run(
+      List<RandomMixer> mixers, float[] x, int chunk, int threads, KvType kvType, int maxMapped) {
     ModelConfig model = model(mixers.stream().map(RandomMixer::config).toList());
     Kernels kernels = Kernels.best();
     List<float[]> results = new ArrayList<>();
@@ -134,7 +142,8 @@ final class RandomMixer {
       KvCache cache = new KvCache(kvType, Session.cached(model), MAX_POSITIONS);
       Ropes ropes = new Ropes(model, MAX_POSITIONS);
       Attention attention = new Attention(model, kernels, matMul.workers(), products, cache, ropes);
-      LatentAttention latent = new LatentAttention(model, kernels, matMul, products, cache, ropes);
+      LatentAttention latent =
+          new LatentAttention(model, kernels, matMul, products, cache, ropes, maxMapped);
       List<Weights.Mixer> weights = mixers.stream().map(mixer -> mixer.weights(arena)).toList();
       weights.forEach(w -> results.add(new float[x.length]));
       int tokens = x.length / HIDDEN;
