@@ -13,6 +13,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("vector-width") // the build runs it at 128 and 256 bits too
@@ -22,6 +23,9 @@ class MatMulTest {
   private static final int COLS = 330;
   private static final int X_STRIDE = COLS + 3;
   private static final int Y_STRIDE = ROWS + 2;
+  private static final int TABLE_COLS = 90;
+  private static final int TABLE_X_STRIDE = TABLE_COLS + 5;
+  private static final Kernels KERNELS = new VectorKernels();
 
   private static Matrix.InPlace some3Bit() {
     return TestMatrices.packed(
@@ -39,7 +43,7 @@ class MatMulTest {
     float[] x =
         TestMatrices.gaussian(new SplittableRandom(SEED), 1 + Math.max(1, vectors) * X_STRIDE);
     List<float[]> results = new ArrayList<>();
-    try (MatMul matMul = MatMul.create(new VectorKernels(), threads, Activations.F32)) {
+    try (MatMul matMul = MatMul.create(KERNELS, threads, Activations.F32)) {
       for (int round = 0; round < 2; round++) { // the second with the buffers of the first
         results.clear();
         for (Matrix.InPlace w : matrices) {
@@ -77,7 +81,7 @@ class MatMulTest {
     for (int t = 0; t < vectors; t++) {
       scalar.gemv(w, 0, 3, x, 1 + t * X_STRIDE, expected, 2 + t * Y_STRIDE);
     }
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.F32)) {
+    try (MatMul matMul = MatMul.create(KERNELS, 2, Activations.F32)) {
       matMul.add(w, x, 1, X_STRIDE, vectors, actual, 2, Y_STRIDE);
       matMul.run();
     }
@@ -120,13 +124,13 @@ class MatMulTest {
     Matrix.Decoded decoded = new Matrix.Decoded(ROWS, COLS, inPlace.bytes(), rows);
     float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), vectors * COLS);
     float[] expected = new float[vectors * ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
+    try (MatMul matMul = MatMul.create(KERNELS, 1, Activations.F32)) {
       matMul.add(inPlace, x, 0, COLS, vectors, expected, 0, ROWS);
       matMul.run();
     }
     for (int threads = 1; threads <= 3; threads++) {
       float[] actual = new float[expected.length];
-      try (MatMul matMul = MatMul.create(new VectorKernels(), threads, Activations.F32)) {
+      try (MatMul matMul = MatMul.create(KERNELS, threads, Activations.F32)) {
         matMul.add(decoded, x, 0, COLS, vectors, actual, 0, ROWS);
         matMul.run();
       }
@@ -134,12 +138,91 @@ class MatMulTest {
     }
   }
 
+  /**
+   * With {@link Activations#INT}: two matrices that share tables, one with a codebook of its own,
+   * two that have no tables and one that could have shared the first ones. What is multiplied by
+   * table equals the scalar definition to the bit, whatever is beside it; the rest equals itself
+   * with float32 activations.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "2, 1", "2, 6", "2, 7", "2, 32", "2, 33", "2, 100",
+    "3, 1", "3, 6", "3, 7", "3, 32", "3, 33", "3, 100",
+    "4, 1", "4, 6", "4, 7", "4, 32", "4, 33", "4, 100"
+  })
+  void productsByTableEqualTheScalarDefinitionToTheBit(int bits, int vectors) {
+    List<Matrix.InPlace> matrices = matrices(bits);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 3 + vectors * TABLE_X_STRIDE);
+    List<float[]> expected = new ArrayList<>();
+    List<float[]> single = run(matrices, x, vectors, 1, Activations.F32);
+    for (int i = 0; i < matrices.size(); i++) {
+      boolean byTable =
+          matrices.get(i) instanceof Matrix.Packed w
+              && ProductTable.serves(w)
+              && vectors <= Math.max(TiledMatMul.MAX_DECODE_VECTORS, KERNELS.maxTableVectors());
+      expected.add(byTable ? byTable((Matrix.Packed) matrices.get(i), x, vectors) : single.get(i));
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+      List<float[]> actual = run(matrices, x, vectors, threads, Activations.INT);
+      for (int i = 0; i < expected.size(); i++) {
+        String place = threads + " threads, " + TestMatrices.name(matrices.get(i));
+        assertArrayEquals(expected.get(i), actual.get(i), place);
+      }
+    }
+  }
+
+  /** More tiles than a piece of a batch has, rows and columns that fill the last one in part. */
+  private static List<Matrix.InPlace> matrices(int bits) {
+    Matrix.Packed first = packed(520, bits, SEED);
+    Matrix.Packed drawn = packed(130, bits, SEED + 1);
+    Matrix.Packed second =
+        new Matrix.Packed(drawn.layout(), drawn.data(), first.codebook(), drawn.scaleTable());
+    return List.of(
+        first,
+        second,
+        packed(64, bits, SEED + 2),
+        TestMatrices.dense(Matrix.Element.BF16, 70, TABLE_COLS, SEED),
+        TestMatrices.packed(
+            new TileLayout(70, TABLE_COLS, 8, TileLayout.Scales.F16, 64, false, 1), SEED),
+        second);
+  }
+
+  private static Matrix.Packed packed(int rows, int bits, long seed) {
+    return TestMatrices.packed(
+        new TileLayout(rows, TABLE_COLS, bits, TileLayout.Scales.U4, 16, false, 1), seed);
+  }
+
+  private static List<float[]> run(
+      List<Matrix.InPlace> matrices, float[] x, int vectors, int threads, Activations activations) {
+    List<float[]> results = new ArrayList<>();
+    try (MatMul matMul = MatMul.create(KERNELS, threads, activations)) {
+      for (Matrix.InPlace w : matrices) {
+        float[] y = new float[2 + vectors * (w.rows() + 1)];
+        results.add(y);
+        matMul.add(w, x, 3, TABLE_X_STRIDE, vectors, y, 2, w.rows() + 1);
+      }
+      matMul.run();
+    }
+    return results;
+  }
+
+  private static float[] byTable(Matrix.Packed w, float[] x, int vectors) {
+    Kernels scalar = new ScalarKernels();
+    ProductTable table = new ProductTable();
+    float[] y = new float[2 + vectors * (w.rows() + 1)];
+    for (int v = 0; v < vectors; v++) {
+      scalar.multiplyLevels(w, x, 3 + v * TABLE_X_STRIDE, table);
+      scalar.gemv(w, 0, w.layout().tiles(), table, y, 2 + v * (w.rows() + 1));
+    }
+    return y;
+  }
+
   @Test
   void runForgetsWhatItRan() {
     Matrix.InPlace w = some3Bit();
     float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), COLS);
     float[] y = new float[ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
+    try (MatMul matMul = MatMul.create(KERNELS, 1, Activations.F32)) {
       matMul.add(w, x, 0, COLS, 1, y, 0, ROWS);
       matMul.run();
       y[0] = 42;
@@ -157,7 +240,7 @@ class MatMulTest {
     for (Activations activations : Activations.values()) {
       float[] forgotten = new float[vectors * ROWS];
       float[] computed = new float[vectors * ROWS];
-      try (MatMul matMul = MatMul.create(new VectorKernels(), 1, activations)) {
+      try (MatMul matMul = MatMul.create(KERNELS, 1, activations)) {
         matMul.add(w, x, 0, COLS, vectors, forgotten, 0, ROWS);
         matMul.forget();
         matMul.add(w, x, 0, COLS, vectors, computed, 0, ROWS);
@@ -170,7 +253,7 @@ class MatMulTest {
 
   @Test
   void closingTwiceIsClosingOnce() {
-    MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.INT);
+    MatMul matMul = MatMul.create(KERNELS, 2, Activations.INT);
     matMul.close();
     matMul.close();
   }
@@ -181,7 +264,7 @@ class MatMulTest {
     Matrix.InPlace w = some3Bit();
     float[] x = new float[COLS];
     float[] y = new float[ROWS];
-    MatMul matMul = MatMul.create(new VectorKernels(), 2, Activations.INT);
+    MatMul matMul = MatMul.create(KERNELS, 2, Activations.INT);
     matMul.add(w, x, 0, COLS, 1, y, 0, ROWS);
     matMul.close();
     assertThrows(IllegalStateException.class, matMul::run);
@@ -201,7 +284,7 @@ class MatMulTest {
     Matrix.InPlace w = some3Bit();
     float[] x = new float[2 * COLS];
     float[] y = new float[2 * ROWS];
-    try (MatMul matMul = MatMul.create(new VectorKernels(), 1, Activations.F32)) {
+    try (MatMul matMul = MatMul.create(KERNELS, 1, Activations.F32)) {
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 1, COLS, 2, y, 0, ROWS));
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, 0, COLS, 2, y, 1, ROWS));
       assertThrows(IllegalArgumentException.class, () -> matMul.add(w, x, -1, COLS, 1, y, 0, ROWS));

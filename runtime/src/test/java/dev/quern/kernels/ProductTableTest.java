@@ -98,6 +98,29 @@ class ProductTableTest {
     }
   }
 
+  /** As threads take them, also where vectors are too narrow for batches to be multiplied so. */
+  @ParameterizedTest
+  @CsvSource({"1, 8", "32, 8", "33, 8", "33, 5", "100, 8", "100, 1000"})
+  void thePiecesOfABatchAreAllOfIt(int vectors, int tilesOfAPiece) {
+    int cols = 20;
+    Matrix.Packed w = matrix(3, 900, cols, 1);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), vectors * cols);
+    float[] expected = new float[vectors * 900];
+    TableBatch whole = new TableBatch();
+    whole.start(x, 0, cols, vectors);
+    whole.add(w, expected, 0, 900);
+    scalar.multiplyByTable(whole, 0, whole.tiles(), 0, vectors);
+    float[] actual = new float[expected.length];
+    TableBatch cut = new TableBatch();
+    cut.start(x, 0, cols, vectors);
+    cut.add(w, actual, 0, 900);
+    cut.cut(tilesOfAPiece);
+    for (int piece = 0; piece < cut.pieces(); piece++) {
+      cut.multiplyPiece(scalar, piece);
+    }
+    assertArrayEquals(expected, actual);
+  }
+
   private static void assertAllEqual(float[][] expected, float[][] actual) {
     for (int i = 0; i < expected.length; i++) {
       assertArrayEquals(expected[i], actual[i], "matrix " + i);
