@@ -4,8 +4,8 @@ package dev.quern.kernels;
  * The inner loops, each with a scalar definition ({@code ScalarKernels}) and a vector version
  * ({@code VectorKernels}) held equal by tests at every length and vector width.
  *
- * <p>Activations are float32 in heap arrays. Methods write only the ranges they name and allocate
- * nothing.
+ * <p>Activations are float32 in heap arrays. Methods write only the ranges they name. Vector
+ * kernels allocate nothing once the scratch space of a thread has grown to the shapes in use.
  */
 public sealed interface Kernels permits ScalarKernels, VectorKernels {
 

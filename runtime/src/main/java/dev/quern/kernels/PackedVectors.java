@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * Products and dequantization of packed tiles with float32 activations; a lane is an output row.
+ * Products of packed tiles with float32 activations; a lane is an output row.
  *
  * <p>Indices of 1 to 4 bits first become nibbles: a run of 16 columns is 8 vectors of 16 ints, int
  * m of vector v holds in byte q the index of row 16q + m in column 2v (low nibble) and 2v + 1 (high

@@ -61,7 +61,7 @@ final class Attention {
     }
   }
 
-  private static CausalAttention.Shape shape(TokenMixer.GroupedQuery m) {
+  static CausalAttention.Shape shape(TokenMixer.GroupedQuery m) {
     return new CausalAttention.Shape(
         m.numHeads(), m.numKvHeads(), m.headDim(), m.headDim(), false, m.window(), m.scale());
   }

@@ -64,6 +64,11 @@ final class AttentionRows {
     private float[] total = {};
     private float[] values = {}; // [panel of 64 elements, row, element]
 
+    /** Floats of a row. */
+    static long elements(CausalAttention.Shape shape) {
+      return panels(shape) * KvCache.PANEL + 2L;
+    }
+
     /** Of no keys. */
     void clear(int rows, int panels) {
       if (max.length < rows) {

@@ -78,6 +78,19 @@ public final class CausalAttention {
     spanSums = newSums(threads);
   }
 
+  /**
+   * Floats that the sums of spans take until they are added, if there is no window.
+   *
+   * @param tokens at most so many at once
+   * @param positions of the longest context
+   */
+  static long partialElements(Shape shape, long tokens, int positions) {
+    long pieceTokens = Math.min(PIECE_ROWS / Math.min(PIECE_ROWS, shape.group()), tokens);
+    long spans = Math.ceilDiv(positions, SPAN_POSITIONS);
+    long rows = pieceTokens * shape.numHeads();
+    return spans > 1 ? spans * rows * AttentionRows.Sums.elements(shape) : 0;
+  }
+
   private static AttentionRows.Sums[] newSums(int count) {
     AttentionRows.Sums[] sums = new AttentionRows.Sums[count];
     Arrays.setAll(sums, i -> new AttentionRows.Sums());

@@ -99,7 +99,7 @@ final class LatentAttention {
   }
 
   /** All heads read one key, whose latent is the value too. */
-  private static CausalAttention.Shape shape(TokenMixer.Latent m) {
+  static CausalAttention.Shape shape(TokenMixer.Latent m) {
     return new CausalAttention.Shape(
         m.numHeads(), 1, m.cachedSize(), m.latentSize(), true, 0, m.scale());
   }

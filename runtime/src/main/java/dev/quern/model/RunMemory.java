@@ -12,8 +12,8 @@ import java.util.List;
  * @param cachePerToken keys and values, or latents, of one position in all layers
  * @param cache of all positions
  * @param states of recurrent layers, which do not grow with the context
- * @param buffers of the forward pass for the largest batch, and the sines of RoPE; sums of
- *     attention are not counted, below 1 MB per thread and 10,000 positions
+ * @param buffers of the forward pass for the largest batch, and the sines of RoPE; what attention
+ *     keeps per thread, 1 to 2 MB, is not counted
  */
 public record RunMemory(int context, long cachePerToken, long cache, long states, long buffers) {
 
@@ -41,6 +41,7 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
             + Math.multiplyExact(batch, 4L * config.hiddenSize())
             + routingElements(config, batch)
             + mappedElements(config, rows)
+            + partialElements(config, rows, context)
             + Ropes.elements(config, context)
             + config.vocabSize();
     return new RunMemory(
@@ -57,6 +58,22 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
       if (layer.mixer() instanceof TokenMixer.Latent m) {
         most = Math.max(most, LatentAttention.mappedElements(m, rows));
       }
+    }
+    return most;
+  }
+
+  private static long partialElements(ModelConfig config, long rows, int context) {
+    long most = 0;
+    for (ModelConfig.Layer layer : config.layers()) {
+      long elements =
+          switch (layer.mixer()) {
+            case TokenMixer.GroupedQuery m ->
+                CausalAttention.partialElements(Attention.shape(m), rows, context);
+            case TokenMixer.Latent m ->
+                CausalAttention.partialElements(LatentAttention.shape(m), rows, context);
+            case TokenMixer.DeltaNet m -> 0;
+          };
+      most = Math.max(most, elements);
     }
     return most;
   }

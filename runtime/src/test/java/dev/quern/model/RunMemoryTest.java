@@ -50,11 +50,26 @@ class RunMemoryTest {
     assertEquals(one + 255 * (two - one) - (256 - 63) * mappedPerToken, all);
   }
 
+  /**
+   * From the second span of 1024 positions on, 128 heads of a token, or four of 64 tokens, keep
+   * maximum, total and whole panels of values for every span.
+   */
+  @Test
+  void sumsOfSpansAreCounted() {
+    long sines = 256 * 6 * 4;
+    long one = RunMemory.of(model(LATENT), 1024, KvType.F16).buffers();
+    long two = RunMemory.of(model(LATENT), 1025, KvType.F16).buffers();
+    assertEquals(one + sines + 2 * 128 * (2 + 512) * 4, two);
+    one = RunMemory.of(model(GROUPED), 1024, KvType.F16).buffers();
+    long four = RunMemory.of(model(GROUPED), 4096, KvType.F16).buffers();
+    assertEquals(one + 12 * sines + 4 * 64 * 4 * (2 + 64) * 4, four);
+  }
+
   @Test
   void sinesOfPositionsAreCountedOncePerKind() {
-    long grouped = RunMemory.of(model(GROUPED), 2048, KvType.F16).buffers();
-    assertEquals(grouped, RunMemory.of(model(GROUPED, GROUPED), 2048, KvType.F16).buffers());
-    long longer = RunMemory.of(model(GROUPED), 2049, KvType.F16).buffers();
+    long grouped = RunMemory.of(model(GROUPED), 512, KvType.F16).buffers();
+    assertEquals(grouped, RunMemory.of(model(GROUPED, GROUPED), 512, KvType.F16).buffers());
+    long longer = RunMemory.of(model(GROUPED), 513, KvType.F16).buffers();
     assertEquals(grouped + 256 * 6 * 4, longer);
   }
 
