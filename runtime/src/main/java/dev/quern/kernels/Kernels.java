@@ -190,12 +190,6 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
   void rmsNorm(
       float[] x, int xOffset, float[] weight, float epsilon, float[] out, int outOffset, int n);
 
-  /** The largest x; −∞ of none. */
-  float max(float[] x, int offset, int n);
-
-  /** x ← exp(x − max), in place; returns their sum. Gives 0 for −∞. */
-  float exponentials(float[] x, int offset, int n, float max);
-
   /**
    * The largest of x[offset + i·stride .. + 64) for i in [0, runs); −∞ of none.
    *

@@ -361,8 +361,7 @@ public final class ScalarKernels implements Kernels {
     }
   }
 
-  @Override
-  public float max(float[] x, int offset, int n) {
+  private static float max(float[] x, int offset, int n) {
     float max = Float.NEGATIVE_INFINITY;
     for (int i = offset; i < offset + n; i++) {
       max = Math.max(max, x[i]);
@@ -370,8 +369,8 @@ public final class ScalarKernels implements Kernels {
     return max;
   }
 
-  @Override
-  public float exponentials(float[] x, int offset, int n, float max) {
+  /** x ← exp(x − max), in place; returns their sum. */
+  private static float exponentials(float[] x, int offset, int n, float max) {
     double sum = 0;
     for (int i = offset; i < offset + n; i++) {
       x[i] = (float) Math.exp(x[i] - max);

@@ -293,8 +293,7 @@ public final class VectorKernels implements Kernels {
     scale(1 / sum, x, offset, n);
   }
 
-  @Override
-  public float max(float[] x, int offset, int n) {
+  private static float max(float[] x, int offset, int n) {
     FloatVector m0 = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
     FloatVector m1 = m0;
     int i = 0;
@@ -309,8 +308,8 @@ public final class VectorKernels implements Kernels {
     return max;
   }
 
-  @Override
-  public float exponentials(float[] x, int offset, int n, float max) {
+  /** x ← exp(x − max), in place; returns their sum. */
+  private static float exponentials(float[] x, int offset, int n, float max) {
     FloatVector sums = FloatVector.zero(FLOATS);
     int i = 0;
     for (; i <= n - COUNT; i += COUNT) {

@@ -211,24 +211,6 @@ class KernelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 7, 16, 33, 64, 72})
-  void maximumAndExponentialsEqualScalar(int n) {
-    float[] expected = gaussian(BEFORE + n + AFTER);
-    if (n > 2) {
-      expected[BEFORE + 1] = Float.NEGATIVE_INFINITY; // what is masked
-    }
-    float[] actual = expected.clone();
-    float max = scalar.max(expected, BEFORE, n);
-    assertEquals(max, vector.max(actual, BEFORE, n));
-    float sum = scalar.exponentials(expected, BEFORE, n, max);
-    assertEquals(sum, vector.exponentials(actual, BEFORE, n, max), 0x1p-22f * sum);
-    assertArrayEquals(expected, actual, 0x1p-22f); // 2 ulp of 1
-    if (n > 2) {
-      assertEquals(0, actual[BEFORE + 1]);
-    }
-  }
-
-  @ParameterizedTest
   @ValueSource(ints = {0, 1, 4})
   void maximumAndExponentialsOfRunsEqualScalar(int runs) {
     int stride = 70;
