@@ -37,9 +37,6 @@ final class TiledMatMul implements MatMul {
   /** Threads end less than a piece apart, so pieces are no larger than reading ahead asks for. */
   private static final int PIECES_PER_THREAD = 8;
 
-  /** Below this many weights times vectors, waking threads costs more than it saves. */
-  private static final long MIN_SHARED_WORK = 1 << 16;
-
   private final Kernels kernels;
   private final Workers workers;
   private final float[][] panels;
@@ -54,7 +51,7 @@ final class TiledMatMul implements MatMul {
   private int[] firstPieces = {};
   private int count;
   private int pieces;
-  private long work;
+  private long work; // weights times vectors
   private long runs;
   private boolean closed;
 
@@ -204,13 +201,7 @@ final class TiledMatMul implements MatMul {
       runs++;
       cut();
       inputs.run(workers);
-      if (work < MIN_SHARED_WORK) {
-        for (int piece = 0; piece < pieces; piece++) {
-          runPiece(piece, 0);
-        }
-      } else {
-        workers.run(pieces, runPiece);
-      }
+      workers.run(pieces, work, runPiece);
     } finally {
       forget();
     }

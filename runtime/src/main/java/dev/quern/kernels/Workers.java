@@ -5,6 +5,8 @@ package dev.quern.kernels;
  * too.
  */
 public interface Workers extends AutoCloseable {
+  /** Multiplications that take some microseconds, as long as waking threads. */
+  long MIN_SHARED_WORK = 1 << 16;
 
   int threads();
 
@@ -16,6 +18,22 @@ public interface Workers extends AutoCloseable {
    * @throws IllegalStateException if a piece of a task calls it, or after {@link #close}
    */
   void run(int pieces, Task task);
+
+  /**
+   * As {@link #run(int, Task)}, but without other threads where waking them would cost more than
+   * they save.
+   *
+   * @param work of all pieces, in multiplications of a vector loop, about
+   */
+  default void run(int pieces, long work, Task task) {
+    if (work >= MIN_SHARED_WORK) {
+      run(pieces, task);
+      return;
+    }
+    for (int piece = 0; piece < pieces; piece++) {
+      task.run(piece, 0);
+    }
+  }
 
   @Override
   void close();

@@ -5,8 +5,8 @@ import dev.quern.kernels.Workers;
 
 /** Joins gate and up, row by row, after the biases of the experts have been added. */
 final class ActivationRows {
-  /** Below this many elements the work takes microseconds: not worth waking threads. */
-  private static final long MIN_SHARED_WORK = 1 << 14;
+  /** Multiplications that take as long as an element's exponential and what is done with it. */
+  private static final long WORK_PER_ELEMENT = 4;
 
   private final Activation activation;
   private final Kernels kernels;
@@ -36,17 +36,7 @@ final class ActivationRows {
     expertOf = newExpertOf;
     int rows = first.rows() + second.rows();
     long elements = (long) first.rows() * first.size() + (long) second.rows() * second.size();
-    each(workers, rows, elements, activateRow);
-  }
-
-  static void each(Workers workers, int pieces, long work, Workers.Task task) {
-    if (work < MIN_SHARED_WORK) {
-      for (int piece = 0; piece < pieces; piece++) {
-        task.run(piece, 0);
-      }
-    } else {
-      workers.run(pieces, task);
-    }
+    workers.run(rows, WORK_PER_ELEMENT * elements, activateRow);
   }
 
   private void activateRow(int piece, int thread) {

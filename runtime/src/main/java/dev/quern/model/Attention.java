@@ -14,6 +14,7 @@ import java.util.Map;
 final class Attention {
   private final float epsilon;
   private final Kernels kernels;
+  private final Workers workers;
   private final Products products;
   private final KvCache cache;
   private final Ropes ropes;
@@ -46,6 +47,7 @@ final class Attention {
       Ropes ropes) {
     epsilon = model.rmsNormEpsilon();
     this.kernels = kernels;
+    this.workers = workers;
     this.products = products;
     this.cache = cache;
     this.ropes = ropes;
@@ -98,7 +100,7 @@ final class Attention {
     storeKeysAndValues(index, input, newStart, prepareToken);
     causal.run(shapes[index], index, layer.sinks(), queries, out, tokens, start);
     if (config.gated()) {
-      causal.runAll(tokens, gateToken, (long) tokens * config.querySize());
+      workers.run(tokens, (long) tokens * config.querySize(), gateToken);
     }
     products.add(layer.output(), outputs[index], 0, tokens, result, 0);
     products.run();
@@ -133,8 +135,8 @@ final class Attention {
     products.add(layer.key(), input, 0, tokens, keys, 0);
     products.add(layer.value(), input, 0, tokens, values, 0);
     products.run();
-    causal.runAll(tokens, prepare, (long) tokens * config.querySize());
-    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.keyValueSize());
+    workers.run(tokens, (long) tokens * config.querySize(), prepare);
+    workers.run(KvCache.tiles(start, tokens), (long) tokens * config.keyValueSize(), storeTile);
   }
 
   /** Adds biases, norms and turns queries and keys of a token. */

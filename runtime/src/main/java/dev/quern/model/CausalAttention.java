@@ -22,9 +22,6 @@ public final class CausalAttention {
   /** A multiple of {@link KvCache#TILE}: with 8 heads some 50 microseconds of work. */
   private static final int SPAN_POSITIONS = 1024;
 
-  /** Below this many multiplications, waking threads costs more than it saves. */
-  private static final long MIN_SHARED_WORK = 1 << 16;
-
   private final Workers workers;
   private final AttentionRows[] rowsOfThread;
   private final AttentionRows.Sums[] totals; // per thread
@@ -132,25 +129,10 @@ public final class CausalAttention {
         System.arraycopy(partials, 0, more, 0, partials.length);
         partials = more;
       }
-      runAll(pieces * spans, attendSpan, work);
-      runAll(pieces, mergePiece, (long) pieces * spans * shape.valueDim());
+      workers.run(pieces * spans, work, attendSpan);
+      workers.run(pieces, (long) pieces * spans * shape.valueDim(), mergePiece);
     } else {
-      runAll(pieces, attendPiece, work);
-    }
-  }
-
-  /**
-   * Other work of the same attention.
-   *
-   * @param work multiplications, about
-   */
-  void runAll(int count, Workers.Task task, long work) {
-    if (work < MIN_SHARED_WORK) {
-      for (int piece = 0; piece < count; piece++) {
-        task.run(piece, 0);
-      }
-    } else {
-      workers.run(count, task);
+      workers.run(pieces, work, attendPiece);
     }
   }
 

@@ -16,9 +16,6 @@ final class DeltaNetBlock {
   /** Added to the sum of squares of a query or key before its root. */
   private static final float NORM_EPSILON = 1e-6f;
 
-  /** Below this many multiplications, waking threads costs more than it saves. */
-  private static final long MIN_SHARED_WORK = 1 << 16;
-
   /** Above this, softplus(x) is x in float32. */
   private static final double SOFTPLUS_LINEAR = 20;
 
@@ -136,21 +133,12 @@ final class DeltaNetBlock {
     products.add(weights.beta(), input, 0, tokens, betas, 0);
     products.add(weights.alpha(), input, 0, tokens, decays, 0);
     products.run();
-    runAll(tokens, (long) tokens * config.channels() * config.kernelSize(), mixToken);
+    workers.run(tokens, (long) tokens * config.channels() * config.kernelSize(), mixToken);
     moveWindow();
-    runAll(config.numValueHeads(), (long) tokens * config.valueSize() * config.keyDim(), runHead);
+    long work = (long) tokens * config.valueSize() * config.keyDim();
+    workers.run(config.numValueHeads(), work, runHead);
     products.add(weights.output(), layer.shared.output, 0, tokens, result, 0);
     products.run();
-  }
-
-  private void runAll(int pieces, long work, Workers.Task task) {
-    if (work < MIN_SHARED_WORK) {
-      for (int piece = 0; piece < pieces; piece++) {
-        task.run(piece, 0);
-      }
-    } else {
-      workers.run(pieces, task);
-    }
   }
 
   /** Everything of a token that needs no other head: convolution, norms, decay and beta. */

@@ -25,6 +25,7 @@ final class LatentAttention {
   private final float epsilon;
   private final Kernels kernels;
   private final MatMul matMul;
+  private final Workers workers;
   private final Products products;
   private final KvCache cache;
   private final Ropes ropes;
@@ -78,10 +79,11 @@ final class LatentAttention {
     epsilon = model.rmsNormEpsilon();
     this.kernels = kernels;
     this.matMul = matMul;
+    workers = matMul.workers();
     this.products = products;
     this.cache = cache;
     this.ropes = ropes;
-    causal = new CausalAttention(kernels, matMul.workers(), cache);
+    causal = new CausalAttention(kernels, workers, cache);
     shapes = new CausalAttention.Shape[model.numLayers()];
     queryLatents = new Rows[model.numLayers()];
     outputs = new Rows[model.numLayers()];
@@ -89,10 +91,8 @@ final class LatentAttention {
     Map<Integer, Rows> outputOfWidth = new HashMap<>();
     for (int l = 0; l < outputs.length; l++) {
       if (model.layers().get(l).mixer() instanceof TokenMixer.Latent m) {
-        queryLatents[l] =
-            latentOfWidth.computeIfAbsent(m.queryRank(), w -> new Rows(matMul.workers(), w));
-        outputs[l] =
-            outputOfWidth.computeIfAbsent(outputSize(m), w -> new Rows(matMul.workers(), w));
+        queryLatents[l] = latentOfWidth.computeIfAbsent(m.queryRank(), w -> new Rows(workers, w));
+        outputs[l] = outputOfWidth.computeIfAbsent(outputSize(m), w -> new Rows(workers, w));
         shapes[l] = shape(m);
       }
     }
@@ -140,7 +140,7 @@ final class LatentAttention {
     if (layer.queryDown().isPresent()) {
       products.add(layer.queryDown().get().map(), input, 0, tokens, latentQueries(tokens), 0);
       products.run();
-      causal.runAll(tokens, normQueryLatent, (long) tokens * config.queryRank());
+      workers.run(tokens, (long) tokens * config.queryRank(), normQueryLatent);
       products.add(layer.query(), queryLatents[index], 0, tokens, queries, 0);
     } else {
       products.add(layer.query(), input, 0, tokens, queries, 0);
@@ -185,8 +185,8 @@ final class LatentAttention {
    */
   private void store(Workers.Task prepare) {
     products.run();
-    causal.runAll(tokens, prepare, (long) tokens * config.querySize());
-    causal.runAll(KvCache.tiles(start, tokens), storeTile, (long) tokens * config.cachedSize());
+    workers.run(tokens, (long) tokens * config.querySize(), prepare);
+    workers.run(KvCache.tiles(start, tokens), (long) tokens * config.cachedSize(), storeTile);
   }
 
   private float[] latentQueries(int tokens) {
@@ -238,7 +238,7 @@ final class LatentAttention {
           layer.keyUp().get(head), queries, from, querySize, count, mapped, to, mappedSize(config));
     }
     matMul.run();
-    causal.runAll(count, placeRotary, (long) count * mappedSize(config));
+    workers.run(count, (long) count * mappedSize(config), placeRotary);
     causal.run(shapes[layerIndex], layerIndex, NO_SINKS, mapped, context, count, start + chunk);
     int contextSize = config.numHeads() * config.latentSize();
     int outputSize = outputSize(config);

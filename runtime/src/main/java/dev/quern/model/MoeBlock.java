@@ -17,6 +17,9 @@ import java.util.stream.IntStream;
  * the shared expert's first, then ascending ids: the result does not depend on where experts lie.
  */
 final class MoeBlock {
+  /** Multiplications that take as long as looking at a score once, which is done topK times. */
+  private static final long WORK_PER_SCORE = 4;
+
   private final int hiddenSize;
   private final int numExperts;
   private final int topK;
@@ -169,7 +172,8 @@ final class MoeBlock {
     } else {
       products.run();
     }
-    ActivationRows.each(workers, tokens, (long) tokens * numExperts * topK, chooseExperts);
+    long work = WORK_PER_SCORE * tokens * numExperts * topK;
+    workers.run(tokens, work, chooseExperts);
   }
 
   private void runSpeculating(SpeculativeExperts guessed, int layer, Rows input, int tokens) {
@@ -400,7 +404,7 @@ final class MoeBlock {
   }
 
   private void combine(int tokens, int rows) {
-    ActivationRows.each(workers, tokens, (long) rows * hiddenSize, combineToken);
+    workers.run(tokens, (long) rows * hiddenSize, combineToken);
   }
 
   /** Adds what a token's experts gave to its result, as far as outputs has it. */

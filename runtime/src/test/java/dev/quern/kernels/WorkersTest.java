@@ -62,6 +62,34 @@ class WorkersTest {
     }
   }
 
+  @Test
+  void littleWorkIsDoneByTheCaller() {
+    try (Workers workers = Workers.create(3)) {
+      Thread caller = Thread.currentThread();
+      int[] runs = new int[50];
+      workers.run(
+          50,
+          Workers.MIN_SHARED_WORK - 1,
+          (piece, thread) -> {
+            assertEquals(0, thread);
+            assertEquals(caller, Thread.currentThread());
+            runs[piece]++;
+          });
+      Set<Thread> threads = ConcurrentHashMap.newKeySet();
+      workers.run(
+          3,
+          Workers.MIN_SHARED_WORK,
+          (piece, thread) -> {
+            threads.add(Thread.currentThread());
+            runs[piece]++;
+            sleep(50);
+          });
+      assertTrue(threads.size() > 1, "nothing was shared");
+      assertArrayEquals(new int[] {2, 2, 2, 1, 1}, Arrays.copyOf(runs, 5));
+      assertEquals(53, Arrays.stream(runs).sum());
+    }
+  }
+
   /** Longer than the spin, so that helpers and caller both park and must be woken. */
   @Test
   void workContinuesAfterAPause() throws InterruptedException {
