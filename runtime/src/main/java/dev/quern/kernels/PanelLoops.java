@@ -47,11 +47,7 @@ final class PanelLoops {
       f0.intoArray(out, to);
       f1.intoArray(out, to + 16);
       f2.intoArray(out, to + 32);
-      f0.lanewise(LSHR, 6)
-          .and(0x0303_0303)
-          .or(f1.lanewise(LSHR, 4).and(0x0C0C_0C0C))
-          .or(f2.lanewise(LSHR, 2).and(0x3030_3030))
-          .intoArray(out, to + 48);
+      TableLoops.fourthField(f0, f1, f2).intoArray(out, to + 48);
     }
   }
 

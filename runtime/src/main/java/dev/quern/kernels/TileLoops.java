@@ -58,11 +58,7 @@ final class TileLoops {
       IntVector f0 = Lanes.ints(data, from);
       IntVector f1 = Lanes.ints(data, from + 64);
       IntVector f2 = Lanes.ints(data, from + 128);
-      IntVector f3 =
-          f0.lanewise(LSHR, 6)
-              .and(0x0303_0303)
-              .or(f1.lanewise(LSHR, 4).and(0x0C0C_0C0C))
-              .or(f2.lanewise(LSHR, 2).and(0x3030_3030));
+      IntVector f3 = TableLoops.fourthField(f0, f1, f2);
       nibbles(f0, f0.lanewise(LSHL, 1)).intoArray(out, to);
       nibbles(f1, f1.lanewise(LSHL, 1)).intoArray(out, to + 16);
       nibbles(f2, f2.lanewise(LSHL, 1)).intoArray(out, to + 32);
