@@ -153,12 +153,17 @@ final class AttentionRows {
     for (int row = 0; row < rows; row++) {
       weigh(row, from, tiles, sums);
     }
-    if (!finite) {
-      for (int tile = from; tile < to; tile += TILE) {
-        addSeenValues(tile, (tile - from) * rows, sums);
-      }
+    if (finite) {
+      addValues(from, to, sums);
       return;
     }
+    for (int tile = from; tile < to; tile += TILE) {
+      addSeenValues(tile, (tile - from) * rows, sums);
+    }
+  }
+
+  /** Adds the values of positions [from, to), those that a row does not see with weight 0. */
+  private void addValues(int from, int to, Sums sums) {
     weights.start(rows, to - from);
     for (int column = 0; column < to - from; column += TILE) {
       int n = Math.min(TILE, to - from - column);

@@ -13,7 +13,7 @@ import java.util.List;
  * @param cache of all positions
  * @param states of recurrent layers, which do not grow with the context
  * @param buffers of the forward pass for the largest batch, and the sines of RoPE; what attention
- *     keeps per thread, 1 to 2 MB, is not counted
+ *     keeps per thread, less than 2 MB, is not counted
  */
 public record RunMemory(int context, long cachePerToken, long cache, long states, long buffers) {
 
