@@ -17,8 +17,6 @@ import jdk.incubator.vector.VectorSpecies;
  * operations that depend on it. All branches on {@link #COUNT} are decided by the JIT compiler.
  */
 final class Lanes {
-  private static final boolean IS_X86 = System.getProperty("os.arch").equals("amd64");
-
   static final VectorSpecies<Float> FLOATS = species();
   static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
   static final VectorSpecies<Short> SHORTS =
@@ -62,7 +60,7 @@ final class Lanes {
    */
   static boolean available() {
     return FloatVector.SPECIES_PREFERRED.length() >= FloatVector.SPECIES_128.length()
-        && !(IS_X86 && Processor.current().lacks("fma"));
+        && !(Processor.isX86() && Processor.current().lacks("fma"));
   }
 
   private static VectorSpecies<Float> species() {
@@ -88,7 +86,7 @@ final class Lanes {
    * bits are permuted in parts.
    */
   private static boolean permutesWideBytes() {
-    return !IS_X86 || Processor.current().has("avx512vbmi");
+    return !Processor.isX86() || Processor.current().has("avx512vbmi");
   }
 
   private static int[] partners() {

@@ -49,15 +49,11 @@ final class Prefetch {
     return switch (choice) {
       case "on" -> true;
       case "off" -> false;
-      case "auto" -> isX86() && Processor.current().isIntel();
+      case "auto" -> Processor.isX86() && Processor.current().isIntel();
       default ->
           throw new IllegalArgumentException(
               "-Dquern.prefetch: expected on, off or auto, found " + choice);
     };
-  }
-
-  private static boolean isX86() {
-    return System.getProperty("os.arch").equals("amd64");
   }
 
   /**
@@ -79,7 +75,7 @@ final class Prefetch {
     }
 
     private static MethodHandle find(byte[] code, FunctionDescriptor descriptor) {
-      if (!isX86()) {
+      if (!Processor.isX86()) {
         return null;
       }
       Linker.Option atOnce = Linker.Option.critical(true);

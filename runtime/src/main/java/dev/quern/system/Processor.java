@@ -38,6 +38,11 @@ public final class Processor {
     return THIS;
   }
 
+  /** Whether the JVM runs on x86 with 64 bits, whatever the system tells. */
+  public static boolean isX86() {
+    return System.getProperty("os.arch").equals("amd64");
+  }
+
   /** Its name for people; empty where it is not known. */
   public Optional<String> model() {
     return Optional.ofNullable(info.get("model name"));

@@ -66,7 +66,7 @@ public final class QuernEngine implements SpeedEngine {
       long bytes = model.bytesTouchedPerToken().values().stream().mapToLong(Long::longValue).sum();
       SpeedSubject subject =
           new SpeedSubject(
-              "quern",
+              SpeedSubject.QUERN,
               SourceCommit.describe(),
               label.name(),
               label.quantization(),
