@@ -131,7 +131,8 @@ final class GenerateCommand implements Callable<Integer> {
       }
       Generator.Request request = new Generator.Request(ids, maxTokens, sampling, stopIds, stop);
       int context = Math.addExact(ids.length, maxTokens);
-      ModelOptions options = streaming.apply(engine.options(), context, spec.commandLine());
+      ModelOptions options =
+          streaming.apply(engine.options().inColdProcess(), context, spec.commandLine());
       try (Model model = Model.open(path, options.with(lossy.selection()))) {
         run(model, tokenizer, request);
       }

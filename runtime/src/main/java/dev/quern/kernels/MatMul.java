@@ -49,6 +49,14 @@ public interface MatMul extends AutoCloseable {
    * @param activations what batches are multiplied as
    */
   static MatMul create(Kernels kernels, int threads, Activations activations) {
-    return new TiledMatMul(kernels, Workers.create(threads), activations);
+    return create(kernels, Workers.create(threads), activations);
+  }
+
+  /**
+   * @param workers closed with it
+   * @param activations what batches are multiplied as
+   */
+  static MatMul create(Kernels kernels, Workers workers, Activations activations) {
+    return new TiledMatMul(kernels, workers, activations);
   }
 }

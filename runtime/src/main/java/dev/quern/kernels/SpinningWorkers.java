@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
@@ -12,7 +13,9 @@ final class SpinningWorkers implements Workers {
   private static final long SPIN_NANOS = 50_000;
   private static final int SPINS_PER_CLOCK_READ = 8;
 
-  private final Helper[] helpers;
+  private final Helper[] helpers; // not null where started
+  private final long allFrom; // of System.nanoTime()
+  private int started;
 
   private final PieceRanges ranges;
 
@@ -25,15 +28,25 @@ final class SpinningWorkers implements Workers {
   private volatile boolean closed;
   private volatile Thread waitingCaller;
 
-  SpinningWorkers(int threads) {
+  /**
+   * @param compilersFirst as {@link Workers#create(int, Duration)}
+   */
+  SpinningWorkers(int threads, Duration compilersFirst) {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, found " + threads);
     }
     helpers = new Helper[threads - 1];
     ranges = new PieceRanges(threads);
-    for (int i = 0; i < helpers.length; i++) {
-      helpers[i] = new Helper(i + 1);
-      helpers[i].start();
+    allFrom = System.nanoTime() + compilersFirst.toNanos();
+    int processors = Runtime.getRuntime().availableProcessors();
+    startHelpers(compilersFirst.isPositive() ? Math.min(threads, processors - 1) : threads);
+  }
+
+  private void startHelpers(int threads) {
+    while (started < threads - 1) {
+      helpers[started] = new Helper(started + 1, epoch);
+      helpers[started].start();
+      started++;
     }
   }
 
@@ -72,10 +85,13 @@ final class SpinningWorkers implements Workers {
     }
     this.task = task;
     failure = null;
-    boolean shared = pieces > 1 && helpers.length > 0;
-    ranges.share(pieces, shared ? threads() : 1);
+    if (started < helpers.length && System.nanoTime() - allFrom >= 0) {
+      startHelpers(threads());
+    }
+    boolean shared = pieces > 1 && started > 0;
+    ranges.share(pieces, shared ? started + 1 : 1);
     if (shared) {
-      helpersAtWork.set(helpers.length);
+      helpersAtWork.set(started);
       raiseEpoch();
     }
     work(0);
@@ -93,9 +109,9 @@ final class SpinningWorkers implements Workers {
   @SuppressWarnings("NonAtomicVolatileUpdate") // only under the lock of run() and close()
   private void raiseEpoch() {
     epoch++;
-    for (Helper helper : helpers) {
-      if (helper.parked) {
-        LockSupport.unpark(helper);
+    for (int i = 0; i < started; i++) {
+      if (helpers[i].parked) {
+        LockSupport.unpark(helpers[i]);
       }
     }
   }
@@ -149,10 +165,10 @@ final class SpinningWorkers implements Workers {
     closed = true;
     raiseEpoch();
     boolean interrupted = false;
-    for (Helper helper : helpers) {
-      while (helper.isAlive()) {
+    for (int i = 0; i < started; i++) {
+      while (helpers[i].isAlive()) {
         try {
-          helper.join();
+          helpers[i].join();
         } catch (InterruptedException e) {
           interrupted = true;
         }
@@ -165,19 +181,23 @@ final class SpinningWorkers implements Workers {
 
   private final class Helper extends Thread {
     private final int index;
+    private int seen;
     private volatile boolean parked;
 
-    Helper(int index) {
+    /**
+     * @param seen the epoch whose task it does not take part in
+     */
+    Helper(int index, int seen) {
       super("quern-worker-" + index);
       this.index = index;
+      this.seen = seen;
       setDaemon(true);
     }
 
     @Override
     public void run() {
-      int seen = 0;
       while (true) {
-        awaitEpochAfter(seen);
+        awaitNextEpoch();
         seen = epoch;
         if (closed) {
           return;
@@ -189,7 +209,7 @@ final class SpinningWorkers implements Workers {
       }
     }
 
-    private void awaitEpochAfter(int seen) {
+    private void awaitNextEpoch() {
       long deadline = System.nanoTime() + SPIN_NANOS;
       while (epoch == seen) {
         if (spinUntil(deadline)) {

@@ -1,5 +1,7 @@
 package dev.quern.kernels;
 
+import java.time.Duration;
+
 /**
  * A fixed set of platform threads that share the pieces of one task at a time. The caller works
  * too.
@@ -42,7 +44,17 @@ public interface Workers extends AutoCloseable {
    * @param threads at least 1; the calling thread is one of them
    */
   static Workers create(int threads) {
-    return new SpinningWorkers(threads);
+    return create(threads, Duration.ZERO);
+  }
+
+  /**
+   * The same, where kernels are not compiled yet.
+   *
+   * @param compilersFirst for so long from now at least one processor is left to the JVM's
+   *     compilers: with fewer threads, if these would take all
+   */
+  static Workers create(int threads, Duration compilersFirst) {
+    return new SpinningWorkers(threads, compilersFirst);
   }
 
   /** One piece of work. */

@@ -4,6 +4,7 @@ import dev.quern.experts.LayerRouter;
 import dev.quern.format.FormatException;
 import dev.quern.kernels.Kernels;
 import dev.quern.kernels.MatMul;
+import dev.quern.kernels.Workers;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -36,7 +37,8 @@ public final class Model implements AutoCloseable {
     this.options = options;
     this.streams = streams;
     kernels = Kernels.best();
-    matMul = MatMul.create(kernels, options.threads(), options.activations());
+    Workers workers = Workers.create(options.threads(), options.compilersFirst());
+    matMul = MatMul.create(kernels, workers, options.activations());
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.quern.model;
 import dev.quern.kernels.Activations;
 import dev.quern.kv.KvType;
 import dev.quern.system.Processor;
+import java.time.Duration;
 import java.util.Optional;
 
 /**
@@ -15,6 +16,8 @@ import java.util.Optional;
  * @param prefillChunk tokens of a chunk where the prompt is cut into chunks
  * @param activations what packed matrices are multiplied with where few tokens read them
  * @param kvType how keys and values are stored
+ * @param compilersFirst for so long a processor is left to the JVM's compilers, see {@link
+ *     #inColdProcess}
  */
 public record ModelOptions(
     int threads,
@@ -23,11 +26,15 @@ public record ModelOptions(
     Prefill prefill,
     int prefillChunk,
     Activations activations,
-    KvType kvType) {
+    KvType kvType,
+    Duration compilersFirst) {
   /** What a small cache of experts is read through for at once. */
   public static final int DEFAULT_CHUNK = 128;
 
   private static final int MAX_THREADS = 1024;
+
+  /** What compiling the kernels of a pack takes, about. */
+  private static final Duration COMPILING = Duration.ofSeconds(1);
 
   public ModelOptions {
     if (threads < 1 || threads > MAX_THREADS) {
@@ -50,7 +57,8 @@ public record ModelOptions(
         Prefill.LAYER_GROUPED,
         DEFAULT_CHUNK,
         Activations.INT,
-        KvType.F16);
+        KvType.F16,
+        Duration.ZERO);
   }
 
   /** A thread per core. */
@@ -66,27 +74,64 @@ public record ModelOptions(
 
   public ModelOptions with(Streaming newStreaming) {
     return new ModelOptions(
-        threads, Optional.of(newStreaming), selection, prefill, prefillChunk, activations, kvType);
+        threads,
+        Optional.of(newStreaming),
+        selection,
+        prefill,
+        prefillChunk,
+        activations,
+        kvType,
+        compilersFirst);
   }
 
   public ModelOptions with(ExpertSelection newSelection) {
     return new ModelOptions(
-        threads, streaming, newSelection, prefill, prefillChunk, activations, kvType);
+        threads,
+        streaming,
+        newSelection,
+        prefill,
+        prefillChunk,
+        activations,
+        kvType,
+        compilersFirst);
   }
 
   public ModelOptions with(Prefill newPrefill, int newChunk) {
     return new ModelOptions(
-        threads, streaming, selection, newPrefill, newChunk, activations, kvType);
+        threads, streaming, selection, newPrefill, newChunk, activations, kvType, compilersFirst);
   }
 
   public ModelOptions with(Activations newActivations) {
     return new ModelOptions(
-        threads, streaming, selection, prefill, prefillChunk, newActivations, kvType);
+        threads,
+        streaming,
+        selection,
+        prefill,
+        prefillChunk,
+        newActivations,
+        kvType,
+        compilersFirst);
   }
 
   public ModelOptions with(KvType newKvType) {
     return new ModelOptions(
-        threads, streaming, selection, prefill, prefillChunk, activations, newKvType);
+        threads,
+        streaming,
+        selection,
+        prefill,
+        prefillChunk,
+        activations,
+        newKvType,
+        compilersFirst);
+  }
+
+  /**
+   * For a process that has just begun: kernels are many times slower until they are compiled, so
+   * the first token comes sooner where compilers need not share their processor.
+   */
+  public ModelOptions inColdProcess() {
+    return new ModelOptions(
+        threads, streaming, selection, prefill, prefillChunk, activations, kvType, COMPILING);
   }
 
   RunOptions run() {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -51,6 +52,46 @@ class WorkersTest {
             refused.incrementAndGet();
           });
       assertEquals(2, refused.get());
+    }
+  }
+
+  @Test
+  void aProcessorIsLeftToTheCompilersAtFirst() throws InterruptedException {
+    int processors = Runtime.getRuntime().availableProcessors();
+    try (Workers workers = Workers.create(processors, Duration.ofDays(1))) {
+      assertEquals(processors, workers.threads());
+      assertEquals(Math.max(1, processors - 1), threadsOf(workers, 4 * processors, 20));
+    }
+    Duration shortly = Duration.ofMillis(20);
+    try (Workers workers = Workers.create(processors + 1, shortly)) {
+      workers.run(4, (piece, thread) -> {}); // some epochs before the last threads start
+      workers.run(4, (piece, thread) -> {});
+      Thread.sleep(shortly.toMillis() + 1);
+      assertEquals(processors + 1, threadsOf(workers, processors + 1, 10_000));
+      assertEquals(processors + 1, threadsOf(workers, processors + 1, 10_000));
+    }
+  }
+
+  /** How many threads run pieces that wait, at most so long, until each thread has one. */
+  private static int threadsOf(Workers workers, int pieces, int millis) {
+    Set<Integer> threads = ConcurrentHashMap.newKeySet();
+    CountDownLatch all = new CountDownLatch(workers.threads());
+    workers.run(
+        pieces,
+        (piece, thread) -> {
+          if (threads.add(thread)) {
+            all.countDown();
+          }
+          waitAtMost(all, millis);
+        });
+    return threads.size();
+  }
+
+  private static void waitAtMost(CountDownLatch latch, int millis) {
+    try {
+      boolean ignored = latch.await(millis, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
     }
   }
 
