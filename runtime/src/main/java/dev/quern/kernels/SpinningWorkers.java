@@ -83,11 +83,11 @@ final class SpinningWorkers implements Workers {
     if (this.task != null) {
       throw nested();
     }
-    this.task = task;
-    failure = null;
     if (started < helpers.length && System.nanoTime() - allFrom >= 0) {
       startHelpers(threads());
     }
+    this.task = task;
+    failure = null;
     boolean shared = pieces > 1 && started > 0;
     ranges.share(pieces, shared ? started + 1 : 1);
     if (shared) {

@@ -60,7 +60,7 @@ class WorkersTest {
     int processors = Runtime.getRuntime().availableProcessors();
     try (Workers workers = Workers.create(processors, Duration.ofDays(1))) {
       assertEquals(processors, workers.threads());
-      assertEquals(Math.max(1, processors - 1), threadsOf(workers, 4 * processors, 20));
+      assertTrue(threadsOf(workers, 4 * processors, 20) <= Math.max(1, processors - 1));
     }
     Duration shortly = Duration.ofMillis(20);
     try (Workers workers = Workers.create(processors + 1, shortly)) {
