@@ -17,32 +17,36 @@ import java.util.Arrays;
  * + 2^bits · i[c+1] for a pair. In float32, with rounding after every operation but the fused one,
  *
  * <pre>
- * peak  = max |level| · max over the quarters of ((|x[c]| + |x[c+1]|) + (|x[c+2]| + |x[c+3]|))
- * scale = peak / m              of the run; m = 126 and b = 64 for pairs, 125 and 32 for columns
- * a[c]  = x[c] · (m / peak)
- * sum   = fma(level[i[c]], a[c], 49152 + b + 0.5)                              one column
- * sum   = fma(level[i[c+1]], a[c+1], fma(level[i[c]], a[c], 49152 + b + 0.5))  a pair
+ * peak  = max |level| · max over the couples of their columns' magnitudes together
+ * scale = peak / 126                                                           of the run
+ * a[c]  = x[c] · (126 / peak)
+ * sum   = fma(level[i[c]], a[c], 49152 + 64 + 0.5)                              one column
+ * sum   = fma(level[i[c+1]], a[c+1], fma(level[i[c]], a[c], 49152 + 64 + 0.5))  a pair
  * entry = ⌊sum⌋ mod 256
  * </pre>
  *
- * a rounded product and b, modulo 256; so large a float is a multiple of 2<sup>-8</sup>. A quarter
- * is four columns. Its products are at most m together, their rounding adds at most 127 − m and
- * their b are 128: kernels add its entries as bytes, modulo 256, and have a sum from 1 to 255 to
- * widen. A peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is
- * scale · (Σ over the quarters (Σ entries mod 256) − 512), in integers exact.
+ * a rounded product and 64, modulo 256; so large a float is a multiple of 2<sup>-8</sup>. A couple
+ * is two units, whose magnitudes are |x[c]| + |x[c+1]| at 4 bits and (|x[c]| + |x[c+1]|) +
+ * (|x[c+2]| + |x[c+3]|) at 2 and 3. Its products are at most 126 together and their rounding adds
+ * at most 1: kernels add its entries as bytes, modulo 256, and have a sum from 1 to 255 to widen. A
+ * peak below {@link #MIN_PEAK} counts as 0: scale 0. The product of a row with the run is scale · Σ
+ * over the couples ((Σ entries mod 256) − 128), in integers exact.
  */
 public final class ProductTable {
   /** From it on scales stay normal floats, 2^-16 times as large too. */
   static final float MIN_PEAK = 1e-24f;
 
-  /** Columns whose entries are added in a byte. */
-  static final int QUARTER_COLS = 4;
+  /** Units whose entries are added in a byte. */
+  static final int COUPLE = 2;
 
-  /** Of the entries of a quarter together: so much more than the products. */
-  static final int QUARTER_BIAS = 128;
+  /** Of the entries of a couple together: so much more than the products. */
+  static final int COUPLE_BIAS = 128;
 
-  /** The same of a run. */
-  static final int RUN_BIAS = RUN_COLS / QUARTER_COLS * QUARTER_BIAS;
+  /** The greatest sum of a couple's products: each of its entries may round up by a half. */
+  static final int MAX_PRODUCT = COUPLE_BIAS - 1 - COUPLE / 2;
+
+  /** What is added to it is rounded to multiples of 2^-8; bits 8 to 15 are then the entry. */
+  static final float ROUNDER = 0x1.8p15f + COUPLE_BIAS / COUPLE + 0.5f;
 
   /** No vector of a table crosses a cache line: in arrays, whose address is not known, most do. */
   static final int ALIGNMENT = 64;
@@ -62,6 +66,15 @@ public final class ProductTable {
   public static boolean serves(Matrix.Packed w) {
     TileLayout layout = w.layout();
     return layout.scales() == TileLayout.Scales.U4 && layout.bits() >= 2;
+  }
+
+  /**
+   * Of the entries of a run together.
+   *
+   * @param units of a run
+   */
+  static int runBias(int units) {
+    return units / COUPLE * COUPLE_BIAS;
   }
 
   /** Whether w can be multiplied with it. */

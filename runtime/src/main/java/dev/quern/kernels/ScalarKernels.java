@@ -72,21 +72,24 @@ public final class ScalarKernels implements Kernels {
     int col = run * TileLayout.RUN_COLS;
     int unitCols = levels.unitCols();
     float max = 0;
-    for (int c = col; c < col + TileLayout.RUN_COLS; c += ProductTable.QUARTER_COLS) {
-      float first = Math.abs(x[c]) + Math.abs(x[c + 1]);
-      max = Math.max(max, first + (Math.abs(x[c + 2]) + Math.abs(x[c + 3])));
+    for (int c = col; c < col + TileLayout.RUN_COLS; c += ProductTable.COUPLE * unitCols) {
+      float size = Math.abs(x[c]) + Math.abs(x[c + 1]);
+      if (unitCols == 2) {
+        size += Math.abs(x[c + 2]) + Math.abs(x[c + 3]);
+      }
+      max = Math.max(max, size);
     }
     float peak = levels.max() * max;
     boolean none = peak < ProductTable.MIN_PEAK;
-    table.scales()[run] = none ? 0 : peak / levels.maxProduct();
-    float factor = none ? 0 : levels.maxProduct() / peak;
+    table.scales()[run] = none ? 0 : peak / ProductTable.MAX_PRODUCT;
+    float factor = none ? 0 : ProductTable.MAX_PRODUCT / peak;
     int at = run * levels.runEntries();
     for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int c = col + unit * unitCols;
       float a0 = x[c] * factor;
       float a1 = unitCols == 1 ? 0 : x[c + 1] * factor;
       for (int i = 0; i < levels.unitEntries(); i++) {
-        float sum = Math.fma(levels.first()[i], a0, levels.rounder());
+        float sum = Math.fma(levels.first()[i], a0, ProductTable.ROUNDER);
         if (unitCols == 2) {
           sum = Math.fma(levels.second()[i], a1, sum);
         }
@@ -129,18 +132,18 @@ public final class ScalarKernels implements Kernels {
   private static int sumOfRun(Matrix.Packed w, int row, int run, ProductTable table) {
     TableLevels levels = table.levels();
     int bits = levels.bits();
-    int sum = -ProductTable.RUN_BIAS;
-    byte quarter = 0;
+    int sum = -ProductTable.runBias(levels.unitsPerRun());
+    byte couple = 0;
     for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int entry = 0;
       for (int c = 0; c < levels.unitCols(); c++) {
         entry |= TilePacking.index(w, row, run, unit * levels.unitCols() + c) << bits * c;
       }
       int at = run * levels.runEntries() + unit * levels.unitEntries() + entry;
-      quarter += table.entries().get(ValueLayout.JAVA_BYTE, at);
-      if ((unit + 1) % levels.quarterUnits() == 0) {
-        sum += Byte.toUnsignedInt(quarter);
-        quarter = 0;
+      couple += table.entries().get(ValueLayout.JAVA_BYTE, at);
+      if ((unit + 1) % ProductTable.COUPLE == 0) {
+        sum += Byte.toUnsignedInt(couple);
+        couple = 0;
       }
     }
     return sum;

@@ -124,10 +124,23 @@ final class TableBatch {
     return tile - output(tile).firstTile;
   }
 
+  float[] x() {
+    return x;
+  }
+
+  int offset(int vector) {
+    return xOffset + vector * xStride;
+  }
+
+  /** Whether the vectors have so many columns. */
+  boolean hasColumns(int columns) {
+    return columns <= matrix(0).cols();
+  }
+
   /** out ← columns [firstCol, firstCol + count) of a vector, 0 beyond the last. */
   void copyColumns(int vector, int firstCol, int count, float[] out) {
     int present = Math.min(count, matrix(0).cols() - firstCol);
-    System.arraycopy(x, xOffset + vector * xStride + firstCol, out, 0, present);
+    System.arraycopy(x, offset(vector) + firstCol, out, 0, present);
     Arrays.fill(out, present, count, 0);
   }
 
@@ -142,7 +155,7 @@ final class TableBatch {
   /** The definition: every vector by itself. */
   void multiplyOneByOne(
       Kernels kernels, ProductTable table, int firstTile, int endTile, int vector) {
-    int from = xOffset + vector * xStride;
+    int from = offset(vector);
     kernels.multiplyLevels(matrix(0), x, from, table);
     for (int tile = firstTile; tile < endTile; tile++) {
       Output output = output(tile);

@@ -23,15 +23,20 @@ import jdk.incubator.vector.ShortVector;
  * and sums lie in bytes and shorts as in {@link TableLoops}, which adds up in the same order.
  *
  * <p>All but weights and float arrays lies in {@link TableScratch#MEMORY}. Places there are ints:
- * with long ones C2 loads the number of bits to shift by again and again. Without checks of bounds
- * a method may have 8 lookups of bytes, but little more: see {@link TileLoops}. Shifting shorts by
- * vectors is faster, but means more for C2 to inline: {@link #sumsOfPairs} has no room for it.
+ * with long ones C2 loads the number of bits to shift by again and again.
+ *
+ * <p>The sums of four vectors have 16 lookups in a body: more than {@link TileLoops} allows, but
+ * what it tells of is refused to our own methods alone. Those of the Vector API, which the JDK
+ * forces to be inlined, C2 puts off until it has dropped the nodes that it does not need. So these
+ * loops call {@link #bytes} first, and then nothing but the Vector API.
  */
 final class TableBatchLoops {
   /** 64 entries for each vector of a group. */
   private static final int TABLE_BYTES = GROUP_VECTORS * VECTOR_BYTES;
 
-  private static final short BIAS = -ProductTable.RUN_BIAS;
+  /** Pairs of columns in a run. */
+  private static final int PAIRS = TileLayout.RUN_COLS / 2;
+
   private static final int LOW_NIBBLES = 0x0F0F_0F0F;
   private static final int HIGH_SHORTS = 0xFFFF_0000;
 
@@ -100,148 +105,191 @@ final class TableBatchLoops {
   }
 
   /**
-   * Sums of the runs of a tile for the vectors of a group, at 2 and 3 bits: of each run and vector
-   * what {@link TableLoops} calls all and odd.
+   * Sums of the runs of a tile for the vectors of a group, at 3 bits: of each run and vector what
+   * {@link TableLoops} calls all and odd.
    *
-   * @param indices as {@link #fields3} or {@link #nibbles} wrote them
-   * @param shared units to which 64 entries belong, as a power of two
+   * @param indices as {@link #fields3} wrote them
    */
-  static void sumsOfPairs(int slot, int indices, int shared, int runs) {
+  static void sumsOfPairs(int slot, int indices, int runs) {
+    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
+    short bias = (short) -ProductTable.runBias(PAIRS);
     for (int run = 0; run < runs; run++) {
-      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
+      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * bias));
       ShortVector all1 = all0;
       ShortVector all2 = all0;
       ShortVector all3 = all0;
-      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
+      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, bias);
       ShortVector odd1 = odd0;
       ShortVector odd2 = odd0;
       ShortVector odd3 = odd0;
-      int from = indices + run * 8 * VECTOR_BYTES;
-      int table = slot + TABLES + (run * 8 >> shared) * TABLE_BYTES;
-      for (int unit = 0; unit < 8; unit += 2) {
+      int from = indices + run * PAIRS * VECTOR_BYTES;
+      int table = slot + TABLES + run * PAIRS * TABLE_BYTES;
+      for (int unit = 0; unit < PAIRS; unit += 4) {
         int at = from + unit * VECTOR_BYTES & MASK;
-        ByteVector first = bytes(at);
-        ByteVector second = bytes(at + 64);
-        int ofFirst = table + (unit >> shared) * TABLE_BYTES & MASK;
-        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES & MASK;
-        ShortVector found =
-            first
-                .selectFrom(bytes(ofFirst))
-                .add(second.selectFrom(bytes(ofSecond)))
-                .reinterpretAsShorts();
-        all0 = all0.add(found);
-        odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found =
-            first
-                .selectFrom(bytes(ofFirst + 64))
-                .add(second.selectFrom(bytes(ofSecond + 64)))
-                .reinterpretAsShorts();
-        all1 = all1.add(found);
-        odd1 = odd1.add(found.lanewise(LSHR, 8));
-        found =
-            first
-                .selectFrom(bytes(ofFirst + 128))
-                .add(second.selectFrom(bytes(ofSecond + 128)))
-                .reinterpretAsShorts();
-        all2 = all2.add(found);
-        odd2 = odd2.add(found.lanewise(LSHR, 8));
-        found =
-            first
-                .selectFrom(bytes(ofFirst + 192))
-                .add(second.selectFrom(bytes(ofSecond + 192)))
-                .reinterpretAsShorts();
-        all3 = all3.add(found);
-        odd3 = odd3.add(found.lanewise(LSHR, 8));
-      }
-      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
-      store(all0, to);
-      store(odd0, to + 64);
-      store(all1, to + 128);
-      store(odd1, to + 192);
-      store(all2, to + 256);
-      store(odd2, to + 320);
-      store(all3, to + 384);
-      store(odd3, to + 448);
-    }
-  }
-
-  /** The same for the first two vectors of a group that has no more. */
-  static void sumsOfPairsForTwo(int slot, int indices, int shared, int runs) {
-    for (int run = 0; run < runs; run++) {
-      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
-      ShortVector all1 = all0;
-      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
-      ShortVector odd1 = odd0;
-      int from = indices + run * 8 * VECTOR_BYTES;
-      int table = slot + TABLES + (run * 8 >> shared) * TABLE_BYTES;
-      for (int unit = 0; unit < 8; unit += 2) {
-        int at = from + unit * VECTOR_BYTES & MASK;
-        ByteVector first = bytes(at);
-        ByteVector second = bytes(at + 64);
-        int ofFirst = table + (unit >> shared) * TABLE_BYTES & MASK;
-        int ofSecond = table + (unit + 1 >> shared) * TABLE_BYTES & MASK;
-        ShortVector found =
-            first
-                .selectFrom(bytes(ofFirst))
-                .add(second.selectFrom(bytes(ofSecond)))
-                .reinterpretAsShorts();
-        all0 = all0.add(found);
-        odd0 = odd0.add(found.lanewise(LSHR, 8));
-        found =
-            first
-                .selectFrom(bytes(ofFirst + 64))
-                .add(second.selectFrom(bytes(ofSecond + 64)))
-                .reinterpretAsShorts();
-        all1 = all1.add(found);
-        odd1 = odd1.add(found.lanewise(LSHR, 8));
-      }
-      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
-      store(all0, to);
-      store(odd0, to + 64);
-      store(all1, to + 128);
-      store(odd1, to + 192);
-    }
-  }
-
-  /**
-   * The same at 4 bits, for two vectors of the group.
-   *
-   * @param vector the first of the two
-   */
-  static void sumsOfColumns(int slot, int indices, int vector, int runs) {
-    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
-    for (int run = 0; run < runs; run++) {
-      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * BIAS));
-      ShortVector all1 = all0;
-      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, BIAS);
-      ShortVector odd1 = odd0;
-      int from = indices + run * 16 * VECTOR_BYTES;
-      int table = slot + TABLES + run * 4 * TABLE_BYTES + vector * VECTOR_BYTES;
-      for (int quarter = 0; quarter < 4; quarter++) {
-        int at = from + quarter * 4 * VECTOR_BYTES & MASK;
         ByteVector i0 = bytes(at);
         ByteVector i1 = bytes(at + 64);
         ByteVector i2 = bytes(at + 128);
         ByteVector i3 = bytes(at + 192);
-        int entries = table + quarter * TABLE_BYTES & MASK;
-        ByteVector four = bytes(entries);
-        ByteVector low = i0.selectFrom(four).add(i1.selectFrom(four));
-        ByteVector high = i2.selectFrom(four).add(i3.selectFrom(four));
-        ShortVector found = low.add(high).reinterpretAsShorts();
+        int a = table + unit * TABLE_BYTES & MASK;
+        ByteVector a0 = bytes(a);
+        ByteVector a1 = bytes(a + 64);
+        ByteVector a2 = bytes(a + 128);
+        ByteVector a3 = bytes(a + 192);
+        int b = a + TABLE_BYTES & MASK;
+        ByteVector b0 = bytes(b);
+        ByteVector b1 = bytes(b + 64);
+        ByteVector b2 = bytes(b + 128);
+        ByteVector b3 = bytes(b + 192);
+        int c = b + TABLE_BYTES & MASK;
+        ByteVector c0 = bytes(c);
+        ByteVector c1 = bytes(c + 64);
+        ByteVector c2 = bytes(c + 128);
+        ByteVector c3 = bytes(c + 192);
+        int d = c + TABLE_BYTES & MASK;
+        ByteVector d0 = bytes(d);
+        ByteVector d1 = bytes(d + 64);
+        ByteVector d2 = bytes(d + 128);
+        ByteVector d3 = bytes(d + 192);
+        ShortVector found = i0.selectFrom(a0).add(i1.selectFrom(b0)).reinterpretAsShorts();
         all0 = all0.add(found);
         odd0 = odd0.add(found.lanewise(LSHR, byteShift));
-        four = bytes(entries + 64);
-        low = i0.selectFrom(four).add(i1.selectFrom(four));
-        high = i2.selectFrom(four).add(i3.selectFrom(four));
-        found = low.add(high).reinterpretAsShorts();
+        found = i0.selectFrom(a1).add(i1.selectFrom(b1)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, byteShift));
+        found = i0.selectFrom(a2).add(i1.selectFrom(b2)).reinterpretAsShorts();
+        all2 = all2.add(found);
+        odd2 = odd2.add(found.lanewise(LSHR, byteShift));
+        found = i0.selectFrom(a3).add(i1.selectFrom(b3)).reinterpretAsShorts();
+        all3 = all3.add(found);
+        odd3 = odd3.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(c0).add(i3.selectFrom(d0)).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(c1).add(i3.selectFrom(d1)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(c2).add(i3.selectFrom(d2)).reinterpretAsShorts();
+        all2 = all2.add(found);
+        odd2 = odd2.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(c3).add(i3.selectFrom(d3)).reinterpretAsShorts();
+        all3 = all3.add(found);
+        odd3 = odd3.add(found.lanewise(LSHR, byteShift));
+      }
+      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
+      all0.intoMemorySegment(MEMORY, to, ByteOrder.LITTLE_ENDIAN);
+      odd0.intoMemorySegment(MEMORY, to + 64, ByteOrder.LITTLE_ENDIAN);
+      all1.intoMemorySegment(MEMORY, to + 128, ByteOrder.LITTLE_ENDIAN);
+      odd1.intoMemorySegment(MEMORY, to + 192, ByteOrder.LITTLE_ENDIAN);
+      all2.intoMemorySegment(MEMORY, to + 256, ByteOrder.LITTLE_ENDIAN);
+      odd2.intoMemorySegment(MEMORY, to + 320, ByteOrder.LITTLE_ENDIAN);
+      all3.intoMemorySegment(MEMORY, to + 384, ByteOrder.LITTLE_ENDIAN);
+      odd3.intoMemorySegment(MEMORY, to + 448, ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
+  /**
+   * The same at 2 and 4 bits, where 64 entries belong to four units.
+   *
+   * @param indices as {@link #nibbles} wrote them
+   * @param units of a run: pairs of columns, or columns
+   */
+  static void sumsOfNibbles(int slot, int indices, int units, int runs) {
+    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
+    short bias = (short) -ProductTable.runBias(units);
+    for (int run = 0; run < runs; run++) {
+      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * bias));
+      ShortVector all1 = all0;
+      ShortVector all2 = all0;
+      ShortVector all3 = all0;
+      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, bias);
+      ShortVector odd1 = odd0;
+      ShortVector odd2 = odd0;
+      ShortVector odd3 = odd0;
+      int from = indices + run * units * VECTOR_BYTES;
+      int table = slot + TABLES + run * (units / 4) * TABLE_BYTES;
+      for (int unit = 0; unit < units; unit += 4) {
+        int at = from + unit * VECTOR_BYTES & MASK;
+        ByteVector i0 = bytes(at);
+        ByteVector i1 = bytes(at + 64);
+        ByteVector i2 = bytes(at + 128);
+        ByteVector i3 = bytes(at + 192);
+        int entries = table + unit / 4 * TABLE_BYTES & MASK;
+        ByteVector t0 = bytes(entries);
+        ByteVector t1 = bytes(entries + 64);
+        ByteVector t2 = bytes(entries + 128);
+        ByteVector t3 = bytes(entries + 192);
+        ShortVector found = i0.selectFrom(t0).add(i1.selectFrom(t0)).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(t0).add(i3.selectFrom(t0)).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, byteShift));
+        found = i0.selectFrom(t1).add(i1.selectFrom(t1)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(t1).add(i3.selectFrom(t1)).reinterpretAsShorts();
+        all1 = all1.add(found);
+        odd1 = odd1.add(found.lanewise(LSHR, byteShift));
+        found = i0.selectFrom(t2).add(i1.selectFrom(t2)).reinterpretAsShorts();
+        all2 = all2.add(found);
+        odd2 = odd2.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(t2).add(i3.selectFrom(t2)).reinterpretAsShorts();
+        all2 = all2.add(found);
+        odd2 = odd2.add(found.lanewise(LSHR, byteShift));
+        found = i0.selectFrom(t3).add(i1.selectFrom(t3)).reinterpretAsShorts();
+        all3 = all3.add(found);
+        odd3 = odd3.add(found.lanewise(LSHR, byteShift));
+        found = i2.selectFrom(t3).add(i3.selectFrom(t3)).reinterpretAsShorts();
+        all3 = all3.add(found);
+        odd3 = odd3.add(found.lanewise(LSHR, byteShift));
+      }
+      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
+      all0.intoMemorySegment(MEMORY, to, ByteOrder.LITTLE_ENDIAN);
+      odd0.intoMemorySegment(MEMORY, to + 64, ByteOrder.LITTLE_ENDIAN);
+      all1.intoMemorySegment(MEMORY, to + 128, ByteOrder.LITTLE_ENDIAN);
+      odd1.intoMemorySegment(MEMORY, to + 192, ByteOrder.LITTLE_ENDIAN);
+      all2.intoMemorySegment(MEMORY, to + 256, ByteOrder.LITTLE_ENDIAN);
+      odd2.intoMemorySegment(MEMORY, to + 320, ByteOrder.LITTLE_ENDIAN);
+      all3.intoMemorySegment(MEMORY, to + 384, ByteOrder.LITTLE_ENDIAN);
+      odd3.intoMemorySegment(MEMORY, to + 448, ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
+  /**
+   * The same for the first two vectors of a group that has no more.
+   *
+   * @param shared units to which 64 entries belong, as a power of two
+   */
+  static void sumsForTwo(int slot, int indices, int shared, int units, int runs) {
+    ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
+    short bias = (short) -ProductTable.runBias(units);
+    for (int run = 0; run < runs; run++) {
+      ShortVector all0 = ShortVector.broadcast(ShortVector.SPECIES_512, (short) (257 * bias));
+      ShortVector all1 = all0;
+      ShortVector odd0 = ShortVector.broadcast(ShortVector.SPECIES_512, bias);
+      ShortVector odd1 = odd0;
+      int from = indices + run * units * VECTOR_BYTES;
+      int table = slot + TABLES + (run * units >> shared) * TABLE_BYTES;
+      for (int unit = 0; unit < units; unit += 2) {
+        int at = from + unit * VECTOR_BYTES & MASK;
+        ByteVector i0 = bytes(at);
+        ByteVector i1 = bytes(at + 64);
+        int a = table + (unit >> shared) * TABLE_BYTES & MASK;
+        int b = table + (unit + 1 >> shared) * TABLE_BYTES & MASK;
+        ShortVector found =
+            i0.selectFrom(bytes(a)).add(i1.selectFrom(bytes(b))).reinterpretAsShorts();
+        all0 = all0.add(found);
+        odd0 = odd0.add(found.lanewise(LSHR, byteShift));
+        found =
+            i0.selectFrom(bytes(a + 64)).add(i1.selectFrom(bytes(b + 64))).reinterpretAsShorts();
         all1 = all1.add(found);
         odd1 = odd1.add(found.lanewise(LSHR, byteShift));
       }
-      int to = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
-      store(all0, to);
-      store(odd0, to + 64);
-      store(all1, to + 128);
-      store(odd1, to + 192);
+      int to = slot + SUMS + run * GROUP_VECTORS * SUM_BYTES & MASK;
+      all0.intoMemorySegment(MEMORY, to, ByteOrder.LITTLE_ENDIAN);
+      odd0.intoMemorySegment(MEMORY, to + 64, ByteOrder.LITTLE_ENDIAN);
+      all1.intoMemorySegment(MEMORY, to + 128, ByteOrder.LITTLE_ENDIAN);
+      odd1.intoMemorySegment(MEMORY, to + 192, ByteOrder.LITTLE_ENDIAN);
     }
   }
 
@@ -294,10 +342,6 @@ final class TableBatchLoops {
   private static ShortVector shorts(MemorySegment data, long at) {
     return ShortVector.fromMemorySegment(
         ShortVector.SPECIES_512, data, at, ByteOrder.LITTLE_ENDIAN);
-  }
-
-  private static void store(ShortVector v, int at) {
-    v.intoMemorySegment(MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static void store(IntVector v, int at) {

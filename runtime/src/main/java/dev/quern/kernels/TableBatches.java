@@ -120,26 +120,29 @@ final class TableBatches {
 
   private void fillTables(TableBatch batch, int firstVector, int group, int run, int count) {
     for (int v = 0; v < group; v++) {
-      batch.copyColumns(firstVector + v, run * RUN_COLS, count * RUN_COLS, a);
-      LevelLoops.scaleRuns(levels, a, count, runScales, GROUP_VECTORS, v);
+      if (batch.hasColumns((run + count) * RUN_COLS)) {
+        int at = batch.offset(firstVector + v) + run * RUN_COLS;
+        LevelLoops.scaleRuns(levels, batch.x(), at, count, a, runScales, GROUP_VECTORS, v);
+      } else {
+        batch.copyColumns(firstVector + v, run * RUN_COLS, count * RUN_COLS, a);
+        LevelLoops.scaleRuns(levels, a, 0, count, a, runScales, GROUP_VECTORS, v);
+      }
       int stride = GROUP_VECTORS * VECTOR_BYTES;
-      LevelLoops.fill(levels, a, count, MEMORY, stride, slot + TABLES + v * VECTOR_BYTES);
+      LevelLoops.fill(
+          levels, a, count, MEMORY.address() + slot + TABLES + v * VECTOR_BYTES, stride);
     }
   }
 
   private void addPart(int tile, int tiles, int firstVector, int group, int count) {
     int indices = indicesOf(tile);
-    if (levels.unitCols() == 2) {
-      int shared = levels.unitEntries() == VECTOR_BYTES ? 0 : 2;
-      if (group > 2) {
-        TableBatchLoops.sumsOfPairs(slot, indices, shared, count);
-      } else {
-        TableBatchLoops.sumsOfPairsForTwo(slot, indices, shared, count);
-      }
+    boolean pairs = levels.unitEntries() == VECTOR_BYTES;
+    int units = levels.unitsPerRun();
+    if (group <= 2) {
+      TableBatchLoops.sumsForTwo(slot, indices, pairs ? 0 : 2, units, count);
+    } else if (pairs) {
+      TableBatchLoops.sumsOfPairs(slot, indices, count);
     } else {
-      for (int v = 0; v < group; v += 2) {
-        TableBatchLoops.sumsOfColumns(slot, indices, v, count);
-      }
+      TableBatchLoops.sumsOfNibbles(slot, indices, units, count);
     }
     int scales = scalesOf(tile);
     for (int v = 0; v < group; v++) {

@@ -82,21 +82,6 @@ final class TableLevels {
     return unitsPerRun() * unitEntries();
   }
 
-  /** Units whose entries are added in a byte. */
-  int quarterUnits() {
-    return ProductTable.QUARTER_COLS / unitCols();
-  }
-
-  /** The greatest sum of a quarter's products: each of its entries may round up by a half. */
-  int maxProduct() {
-    return ProductTable.QUARTER_BIAS - 1 - quarterUnits() / 2;
-  }
-
-  /** What is added to it is rounded to multiples of 2^-8; bits 8 to 15 are then the entry. */
-  float rounder() {
-    return 0x1.8p15f + ProductTable.QUARTER_BIAS / quarterUnits() + 0.5f;
-  }
-
   /** Level of a unit's first column, by entry. */
   float[] first() {
     return first;

@@ -1,6 +1,7 @@
 package dev.quern.kernels;
 
 import static dev.quern.kernels.Lanes.COUNT;
+import static dev.quern.kernels.TileLayout.RUN_COLS;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.I2F;
@@ -44,18 +45,12 @@ final class TableLoops {
 
   private static final int SHORT_COUNT = SHORTS.length();
 
-  /** What the sum of a run begins with. */
-  private static final short BIAS = -ProductTable.RUN_BIAS;
+  /** What the sum of a run begins with: at 2 and 3 bits, and at 4. */
+  private static final short BIAS = (short) -ProductTable.runBias(RUN_COLS / 2);
+
+  private static final short BIAS_OF_COLUMNS = (short) -ProductTable.runBias(RUN_COLS);
 
   private static final int LOW_NIBBLES = 0x0F0F_0F0F;
-
-  /**
-   * All memory. Of a constant segment the compiler knows that masked addresses lie within: what is
-   * read there must have been checked before. Checks within the loops were a third of their time.
-   */
-  private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-
-  private static final long ADDRESSES = (1L << 56) - 1;
 
   private TableLoops() {}
 
@@ -111,21 +106,23 @@ final class TableLoops {
         Prefetch.block(3, at);
       }
       int to = run * RUN_SHORTS;
-      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      // first, in the order of the bytes: faster
+      WholeMemory.shorts(at).intoArray(sums, to + CODES);
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
       ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 384L;
       long entry = table + run * 8 * ProductTable.PAIR_ENTRIES;
       for (int unit = 0; unit < units; unit += 4) {
-        IntVector f0 = ints(from);
-        IntVector f1 = ints(from + 64);
-        IntVector f2 = ints(from + 128);
+        IntVector f0 = WholeMemory.ints(from);
+        IntVector f1 = WholeMemory.ints(from + 64);
+        IntVector f2 = WholeMemory.ints(from + 128);
         ByteVector found = found(f0, entry).add(found(f1, entry + 64));
         ShortVector shorts = found.reinterpretAsShorts();
         all = all.add(shorts);
         odd = odd.add(shorts.lanewise(LSHR, byteShift));
         ByteVector index = fourthField(f0, f1, f2).reinterpretAsBytes();
-        ByteVector last = index.selectFrom(bytes(entry + 192)); // found(), but not as short
+        // found(), but not as short
+        ByteVector last = index.selectFrom(WholeMemory.bytes(entry + 192));
         found = found(f2, entry + 128).add(last);
         shorts = found.reinterpretAsShorts();
         all = all.add(shorts);
@@ -148,7 +145,7 @@ final class TableLoops {
 
   /** table[index &amp; 63] of each byte, where a vector has 64. */
   private static ByteVector found(IntVector index, long table) {
-    return index.reinterpretAsBytes().selectFrom(bytes(table));
+    return index.reinterpretAsBytes().selectFrom(WholeMemory.bytes(table));
   }
 
   /** The 8 fields of a run, of the rows of one vector that is narrower than a tile. */
@@ -176,18 +173,18 @@ final class TableLoops {
     ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
     for (int field = 0; field < count; field += 2) {
       int entry = entries + field * ProductTable.PAIR_ENTRIES;
-      ByteVector quarter = ByteVector.zero(BYTES);
+      ByteVector couple = ByteVector.zero(BYTES);
       if (BYTE_COUNT == 32) {
-        quarter = foundByParts(fields, field, table, entry);
+        couple = foundByParts(fields, field, table, entry);
         int next = entry + ProductTable.PAIR_ENTRIES;
-        quarter = quarter.add(foundByParts(fields, field + 1, table, next));
+        couple = couple.add(foundByParts(fields, field + 1, table, next));
       } else { // eight lookups in one body would be too many
         for (int i = 0; i < 2; i++) {
           int at = entry + i * ProductTable.PAIR_ENTRIES;
-          quarter = quarter.add(foundByParts(fields, field + i, table, at));
+          couple = couple.add(foundByParts(fields, field + i, table, at));
         }
       }
-      ShortVector found = quarter.reinterpretAsShorts();
+      ShortVector found = couple.reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
@@ -272,15 +269,16 @@ final class TableLoops {
         Prefetch.block(2, at);
       }
       int to = run * RUN_SHORTS;
-      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
+      // first, in the order of the bytes: faster
+      WholeMemory.shorts(at).intoArray(sums, to + CODES);
       ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
       ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
       long from = at + TILE_ROWS + (run & 1) * 256L;
       long entry = table + run * 128;
       for (int v = 0; v < 4; v += 2) {
-        IntVector first = ints(from);
-        IntVector second = ints(from + 64);
-        ByteVector four = bytes(entry);
+        IntVector first = WholeMemory.ints(from);
+        IntVector second = WholeMemory.ints(from + 64);
+        ByteVector four = WholeMemory.bytes(entry);
         ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
         ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
         ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
@@ -305,7 +303,7 @@ final class TableLoops {
   }
 
   /**
-   * At 4 bits: a vector of 64 entries serves a quarter. Written out, too.
+   * At 4 bits: a vector of 64 entries serves 4 columns. Written out, too.
    *
    * @param vectors 8; no constant, as in {@link #wholeSums3}
    */
@@ -318,25 +316,29 @@ final class TableLoops {
         Prefetch.block(4, at);
       }
       int to = run * RUN_SHORTS;
-      shorts(at).intoArray(sums, to + CODES); // first, in the order of the bytes: faster
-      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
+      // first, in the order of the bytes: faster
+      WholeMemory.shorts(at).intoArray(sums, to + CODES);
+      ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_OF_COLUMNS));
+      ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_OF_COLUMNS);
       long from = at + TILE_ROWS + (run & 1) * 512L;
       long entry = table + run * 256;
       for (int v = 0; v < vectors; v += 2) {
-        IntVector first = ints(from);
-        IntVector second = ints(from + 64);
-        ByteVector four = bytes(entry);
+        IntVector first = WholeMemory.ints(from);
+        IntVector second = WholeMemory.ints(from + 64);
+        ByteVector four = WholeMemory.bytes(entry);
         ByteVector low = first.reinterpretAsBytes().and((byte) 0x0F).selectFrom(four);
         ByteVector next = first.lanewise(LSHR, 4).reinterpretAsBytes();
         ByteVector high = next.and((byte) 0x0F).or((byte) 0x10).selectFrom(four);
-        ByteVector quarter = low.add(high);
+        ByteVector found = low.add(high);
+        ShortVector shorts = found.reinterpretAsShorts();
+        all = all.add(shorts);
+        odd = odd.add(shorts.lanewise(LSHR, byteShift));
         next = second.reinterpretAsBytes();
         low = next.and((byte) 0x0F).or((byte) 0x20).selectFrom(four);
         next = second.lanewise(LSHR, 4).reinterpretAsBytes();
         high = next.or((byte) 0x30).selectFrom(four);
-        ByteVector found = quarter.add(low.add(high));
-        ShortVector shorts = found.reinterpretAsShorts();
+        found = low.add(high);
+        shorts = found.reinterpretAsShorts();
         all = all.add(shorts);
         odd = odd.add(shorts.lanewise(LSHR, byteShift));
         from += 128;
@@ -367,13 +369,11 @@ final class TableLoops {
 
   private static void partSumsOfColumns(
       MemorySegment data, long from, byte[] table, int entries, short[] sums, int to) {
-    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS));
-    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS);
-    for (int v = 0; v < 8; v += 2) {
+    ShortVector all = ShortVector.broadcast(SHORTS, (short) (257 * BIAS_OF_COLUMNS));
+    ShortVector odd = ShortVector.broadcast(SHORTS, BIAS_OF_COLUMNS);
+    for (int v = 0; v < 8; v++) {
       ShortVector found =
-          both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v)
-              .add(both(Lanes.ints(data, from + 64L * v + 64), table, entries + 32 * v + 32))
-              .reinterpretAsShorts();
+          both(Lanes.ints(data, from + 64L * v), table, entries + 32 * v).reinterpretAsShorts();
       all = all.add(found);
       odd = odd.add(found.lanewise(LSHR, 8));
     }
@@ -399,21 +399,6 @@ final class TableLoops {
     for (int i = 0; i < 32; i += SHORT_COUNT) {
       shorts(data, block + 2L * i).intoArray(sums, to + i);
     }
-  }
-
-  private static ByteVector bytes(long address) {
-    return ByteVector.fromMemorySegment(
-        BYTES, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
-  }
-
-  private static IntVector ints(long address) {
-    return IntVector.fromMemorySegment(
-        Lanes.INTS, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
-  }
-
-  private static ShortVector shorts(long address) {
-    return ShortVector.fromMemorySegment(
-        SHORTS, MEMORY, address & ADDRESSES, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static ShortVector shorts(MemorySegment data, long at) {

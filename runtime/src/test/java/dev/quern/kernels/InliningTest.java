@@ -22,7 +22,8 @@ class InliningTest {
         Map.of(
             TileLoops.class, List.of("sumNibbles", "addScaled"),
             TableLoops.class, List.of("wholeSums3", "wholeSumsOfPairs", "wholeSumsOfColumns"),
-            TableBatchLoops.class, List.of("sumsOfPairs", "sumsOfPairsForTwo", "sumsOfColumns"),
+            TableBatchLoops.class, List.of("sumsOfPairs", "sumsOfNibbles", "sumsForTwo"),
+            LevelLoops.class, List.of("fillPairs", "fillNibbles"),
             PanelLoops.class, List.of("levels"),
             PanelVectors.class, List.of("multiply4"),
             LargePanelGroups.class, List.of("multiply5", "multiply6", "multiply7", "multiply8"),
