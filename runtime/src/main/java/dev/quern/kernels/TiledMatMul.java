@@ -17,8 +17,8 @@ final class TiledMatMul implements MatMul {
    */
   static final int MAX_DECODE_VECTORS = 6;
 
-  /** Columns dequantized at once: a panel of 128 KiB and the vectors' part beside it stay in L2. */
-  private static final int PANEL_COLS = 512;
+  /** Columns dequantized at once: a panel of 32 KiB and a group's part beside it fit into L1. */
+  private static final int PANEL_COLS = 128;
 
   /**
    * A multiple of 6 and 8, which groups have at most; bounds the sums of a thread to 66 KiB and
