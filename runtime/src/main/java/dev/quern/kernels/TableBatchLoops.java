@@ -295,43 +295,74 @@ final class TableBatchLoops {
 
   /**
    * rowSums[rowsAt + r] ← fma(sum, scale · runScale, rowSums[rowsAt + r]), run by run, for the rows
-   * of a tile and one vector of the group.
+   * of a tile and two vectors of the group.
    *
+   * @param vector the first of the two
    * @param scales from {@link #scales}
    * @param runScales [run, vector of the group]
+   * @param stride from the rows of the first vector to those of the second
    */
   static void addScaled(
-      int slot, int vector, int scales, int runs, float[] runScales, float[] rowSums, int rowsAt) {
+      int slot,
+      int vector,
+      int scales,
+      int runs,
+      float[] runScales,
+      float[] rowSums,
+      int rowsAt,
+      int stride) {
+    int nextAt = rowsAt + stride;
     FloatVector s0 = Lanes.floats(rowSums, rowsAt);
     FloatVector s1 = Lanes.floats(rowSums, rowsAt + 16);
     FloatVector s2 = Lanes.floats(rowSums, rowsAt + 32);
     FloatVector s3 = Lanes.floats(rowSums, rowsAt + 48);
+    FloatVector t0 = Lanes.floats(rowSums, nextAt);
+    FloatVector t1 = Lanes.floats(rowSums, nextAt + 16);
+    FloatVector t2 = Lanes.floats(rowSums, nextAt + 32);
+    FloatVector t3 = Lanes.floats(rowSums, nextAt + 48);
     ShortVector byteShift = ShortVector.broadcast(ShortVector.SPECIES_512, Byte.SIZE);
     for (int run = 0; run < runs; run++) {
       int from = slot + SUMS + (run * GROUP_VECTORS + vector) * SUM_BYTES & MASK;
       int scale = scales + run * 4 * VECTOR_BYTES & MASK;
       float runScale = runScales[run * GROUP_VECTORS + vector];
-      ShortVector all = shorts(MEMORY, from);
-      ShortVector odds = shorts(MEMORY, from + 64);
+      float next = runScales[run * GROUP_VECTORS + vector + 1];
+      ShortVector all = shorts(from);
+      ShortVector odds = shorts(from + 64);
+      ShortVector nextAll = shorts(from + 128);
+      ShortVector nextOdds = shorts(from + 192);
+      FloatVector scale0 = Lanes.floats(MEMORY, scale);
+      FloatVector scale1 = Lanes.floats(MEMORY, scale + 64);
+      FloatVector scale2 = Lanes.floats(MEMORY, scale + 128);
+      FloatVector scale3 = Lanes.floats(MEMORY, scale + 192);
       IntVector even = all.sub(odds.lanewise(LSHL, byteShift)).reinterpretAsInts();
       IntVector odd = odds.reinterpretAsInts();
-      s0 = low(even).fma(Lanes.floats(MEMORY, scale).mul(runScale), s0);
-      s1 = low(odd).fma(Lanes.floats(MEMORY, scale + 64).mul(runScale), s1);
-      s2 = high(even).fma(Lanes.floats(MEMORY, scale + 128).mul(runScale), s2);
-      s3 = high(odd).fma(Lanes.floats(MEMORY, scale + 192).mul(runScale), s3);
+      FloatVector sum = (FloatVector) even.lanewise(LSHL, 16).convert(I2F, 0);
+      s0 = sum.fma(scale0.mul(runScale), s0);
+      sum = (FloatVector) odd.lanewise(LSHL, 16).convert(I2F, 0);
+      s1 = sum.fma(scale1.mul(runScale), s1);
+      sum = (FloatVector) even.and(HIGH_SHORTS).convert(I2F, 0);
+      s2 = sum.fma(scale2.mul(runScale), s2);
+      sum = (FloatVector) odd.and(HIGH_SHORTS).convert(I2F, 0);
+      s3 = sum.fma(scale3.mul(runScale), s3);
+      even = nextAll.sub(nextOdds.lanewise(LSHL, byteShift)).reinterpretAsInts();
+      odd = nextOdds.reinterpretAsInts();
+      sum = (FloatVector) even.lanewise(LSHL, 16).convert(I2F, 0);
+      t0 = sum.fma(scale0.mul(next), t0);
+      sum = (FloatVector) odd.lanewise(LSHL, 16).convert(I2F, 0);
+      t1 = sum.fma(scale1.mul(next), t1);
+      sum = (FloatVector) even.and(HIGH_SHORTS).convert(I2F, 0);
+      t2 = sum.fma(scale2.mul(next), t2);
+      sum = (FloatVector) odd.and(HIGH_SHORTS).convert(I2F, 0);
+      t3 = sum.fma(scale3.mul(next), t3);
     }
     s0.intoArray(rowSums, rowsAt);
     s1.intoArray(rowSums, rowsAt + 16);
     s2.intoArray(rowSums, rowsAt + 32);
     s3.intoArray(rowSums, rowsAt + 48);
-  }
-
-  private static FloatVector low(IntVector pairs) {
-    return (FloatVector) pairs.lanewise(LSHL, 16).convert(I2F, 0);
-  }
-
-  private static FloatVector high(IntVector pairs) {
-    return (FloatVector) pairs.and(HIGH_SHORTS).convert(I2F, 0);
+    t0.intoArray(rowSums, nextAt);
+    t1.intoArray(rowSums, nextAt + 16);
+    t2.intoArray(rowSums, nextAt + 32);
+    t3.intoArray(rowSums, nextAt + 48);
   }
 
   private static ByteVector bytes(int at) {
@@ -339,9 +370,9 @@ final class TableBatchLoops {
         ByteVector.SPECIES_512, MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 
-  private static ShortVector shorts(MemorySegment data, long at) {
+  private static ShortVector shorts(int at) {
     return ShortVector.fromMemorySegment(
-        ShortVector.SPECIES_512, data, at, ByteOrder.LITTLE_ENDIAN);
+        ShortVector.SPECIES_512, MEMORY, at, ByteOrder.LITTLE_ENDIAN);
   }
 
   private static void store(IntVector v, int at) {

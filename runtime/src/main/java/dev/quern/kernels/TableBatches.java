@@ -56,7 +56,8 @@ final class TableBatches {
       TableBatch batch, int firstTile, int endTile, int firstVector, int endVector) {
     int tiles = endTile - firstTile;
     int vectors = endVector - firstVector;
-    int needed = Math.multiplyExact(vectors, tiles * TILE_ROWS);
+    int even = vectors + (vectors & 1); // sums of two vectors are scaled together
+    int needed = Math.multiplyExact(even, tiles * TILE_ROWS);
     if (rowSums.length < needed) {
       rowSums = new float[needed];
     }
@@ -145,9 +146,10 @@ final class TableBatches {
       TableBatchLoops.sumsOfNibbles(slot, indices, units, count);
     }
     int scales = scalesOf(tile);
-    for (int v = 0; v < group; v++) {
-      int rows = ((firstVector + v) * tiles + tile) * TILE_ROWS;
-      TableBatchLoops.addScaled(slot, v, scales, count, runScales, rowSums, rows);
+    int stride = tiles * TILE_ROWS;
+    for (int v = 0; v < group; v += 2) {
+      int rows = (firstVector + v) * stride + tile * TILE_ROWS;
+      TableBatchLoops.addScaled(slot, v, scales, count, runScales, rowSums, rows, stride);
     }
   }
 

@@ -22,7 +22,8 @@ class InliningTest {
         Map.of(
             TileLoops.class, List.of("sumNibbles", "addScaled"),
             TableLoops.class, List.of("wholeSums3", "wholeSumsOfPairs", "wholeSumsOfColumns"),
-            TableBatchLoops.class, List.of("sumsOfPairs", "sumsOfNibbles", "sumsForTwo"),
+            TableBatchLoops.class,
+                List.of("sumsOfPairs", "sumsOfNibbles", "sumsForTwo", "addScaled"),
             LevelLoops.class, List.of("fillPairs", "fillNibbles"),
             PanelLoops.class, List.of("levels"),
             PanelVectors.class, List.of("multiply4"),
