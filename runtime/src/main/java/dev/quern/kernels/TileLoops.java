@@ -19,7 +19,7 @@ import jdk.incubator.vector.IntVector;
  * fixed number of nodes, and then boxes every vector (measured: 10 to 100 times slower). So a loop
  * has at most 8 lookups, and one that has so many must not be inlined into its caller together with
  * others: C2 leaves alone what is longer than 325 bytes of bytecode (its FreqInlineSize), and a
- * test keeps these methods above.
+ * test keeps these methods above. {@link TableBatchLoops} tells how a body may have more.
  */
 final class TileLoops {
   /** Ints of one run as nibbles. */
