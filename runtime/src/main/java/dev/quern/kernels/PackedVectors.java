@@ -20,6 +20,7 @@ final class PackedVectors {
   /** Runs of a strip, handled between two steps: 8 KiB of nibbles stay in L1. */
   private static final int MAX_RUNS = STRIP_COLS / RUN_COLS;
 
+  private final boolean prefetches;
   private final int[] nibbles = new int[MAX_RUNS * TileLoops.RUN_INTS];
   private final float[] runSums = new float[MAX_RUNS * TILE_ROWS];
   private final float[] levels = new float[Lanes.TABLE_ENTRIES];
@@ -30,6 +31,14 @@ final class PackedVectors {
   private final float[] scales = new float[TILE_ROWS];
   private final float[] offsets = new float[TILE_ROWS];
   private final float[] lastBlock = new float[MAX_RUNS * RUN_COLS];
+
+  /**
+   * @param prefetches whether weights of 8 bits are prefetched into the processor's cache; narrower
+   *     ones take longer to multiply than to read
+   */
+  PackedVectors(boolean prefetches) {
+    this.prefetches = prefetches;
+  }
 
   /** As {@link Kernels#gemv}. */
   void gemv(
@@ -88,8 +97,12 @@ final class PackedVectors {
     long first = layout.blockOffset(tile, block);
     int runs = blocks * layout.blockCols() / RUN_COLS;
     if (layout.bits() == 8) {
+      boolean ahead = prefetches && w.bytes() >= Prefetch.MIN_BYTES;
       for (int run = 0; run < runs; run++) {
         long at = runOffset(layout, first, run);
+        if (ahead) {
+          Prefetch.runOfBytes(data.address() + at);
+        }
         TileLoops.sumBytes(data, at, x, xOffset + run * RUN_COLS, runSums, run * TILE_ROWS);
       }
     } else {

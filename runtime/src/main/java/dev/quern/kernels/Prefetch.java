@@ -64,13 +64,17 @@ final class Prefetch {
     static final MethodHandle BLOCK_OF_2_BITS = ofBlock(2);
     static final MethodHandle BLOCK_OF_3_BITS = ofBlock(3);
     static final MethodHandle BLOCK_OF_4_BITS = ofBlock(4);
+    static final MethodHandle RUN_OF_BYTES = of(TileLayout.RUN_COLS);
     static final MethodHandle HALVES =
         find(
             code(HALF_COLUMNS, OF_RDI_AND_RSI),
             FunctionDescriptor.ofVoid(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
 
     private static MethodHandle ofBlock(int bits) {
-      int lines = 1 + 4 * bits; // scale codes and two runs
+      return of(1 + 4 * bits); // scale codes and two runs
+    }
+
+    private static MethodHandle of(int lines) {
       return find(code(lines, OF_RDI), FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
     }
 
@@ -119,6 +123,18 @@ final class Prefetch {
     }
     try {
       function.invokeExact(address);
+    } catch (Throwable e) {
+      throw failed(e);
+    }
+  }
+
+  /** The run of 64 rows at 8 bits that begins {@link #DISTANCE} after an address, likewise. */
+  static void runOfBytes(long address) {
+    if (Functions.RUN_OF_BYTES == null) {
+      return;
+    }
+    try {
+      Functions.RUN_OF_BYTES.invokeExact(address);
     } catch (Throwable e) {
       throw failed(e);
     }

@@ -22,7 +22,8 @@ public final class VectorKernels implements Kernels {
   }
 
   private final boolean prefetches = Prefetch.pays();
-  private final ThreadLocal<PackedVectors> packed = ThreadLocal.withInitial(PackedVectors::new);
+  private final ThreadLocal<PackedVectors> packed =
+      ThreadLocal.withInitial(() -> new PackedVectors(prefetches));
   private final ThreadLocal<TilePanels> panels = ThreadLocal.withInitial(TilePanels::new);
   private final ThreadLocal<TableVectors> tables =
       ThreadLocal.withInitial(() -> new TableVectors(prefetches));

@@ -26,12 +26,12 @@ public final class Products implements AutoCloseable {
   static final QuantScheme BYTES =
       new QuantScheme(QuantScheme.Method.ABSMAX, Byte.SIZE, 32, false, false);
 
-  /** Exponents of F16 scales kept below the top: any other bits are a valid packed matrix. */
+  /** Exponents of halves kept below the top: any other bits are a valid packed matrix. */
   private static final long FINITE = 0xBFFFBFFFBFFFBFFFL;
 
   /**
    * With {@link #FINITE}: F32, BF16 and F16 of 2^-7 at least. Some processors take a hundred cycles
-   * for a subnormal number, which no trained model has many of.
+   * for a subnormal number, which no trained model has many of, among its scales neither.
    */
   private static final long NORMAL = 0x3C003C003C003C00L;
 
@@ -85,8 +85,9 @@ public final class Products implements AutoCloseable {
   private Matrix packed(QuantScheme scheme, long key) {
     Tables tables = Tables.of(scheme);
     TileLayout layout = scheme.layout(rows, cols);
+    long scales = layout.scales() == TileLayout.Scales.F16 ? NORMAL : 0;
     return new Matrix.Packed(
-        layout, random(layout.bytes(), key, 0), tables.codebook(), tables.scaleTable());
+        layout, random(layout.bytes(), key, scales), tables.codebook(), tables.scaleTable());
   }
 
   private Matrix dense(Matrix.Element element, long key) {
