@@ -91,8 +91,9 @@ public final class VectorKernels implements Kernels {
     switch (w) {
       case Matrix.Packed p -> packed.get().gemv(p, firstTile, endTile, x, xOffset, y, yOffset);
       case Matrix.Dense d -> {
+        DenseVectors vectors = dense.get();
         for (int tile = firstTile; tile < endTile; tile++) {
-          DenseVectors.gemv(d, tile, x, xOffset, y, yOffset);
+          vectors.gemv(d, tile, x, xOffset, y, yOffset);
         }
       }
     }
