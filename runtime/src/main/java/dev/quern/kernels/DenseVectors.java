@@ -29,27 +29,28 @@ final class DenseVectors {
       long a = row * rowBytes;
       long b = other * rowBytes;
       switch (w.element()) {
-        case F32 -> sumF32(w.data(), a, b, x, xOffset, whole, sums);
-        case F16 -> sumF16(w.data(), a, b, x, xOffset, whole, sums);
-        case BF16 -> sumBf16(w.data(), a, b, x, xOffset, whole, sums);
+        case F32 -> sumLanesF32(w.data(), a, b, x, xOffset, whole, sums);
+        case F16 -> sumLanesF16(w.data(), a, b, x, xOffset, whole, sums);
+        case BF16 -> sumLanesBf16(w.data(), a, b, x, xOffset, whole, sums);
       }
       y[yOffset + row] = sum(0, w, row, x, xOffset, whole);
       y[yOffset + other] = sum(COUNT, w, other, x, xOffset, whole);
     }
   }
 
-  /** Of the lanes from at on and the products of columns from whole on. */
-  private float sum(int at, Matrix.Dense w, int row, float[] x, int xOffset, int whole) {
-    float sum = Lanes.sum(Lanes.floats(sums, at));
+  /** Of the lanes from firstLane on and the products of columns from whole on: few, or none. */
+  private float sum(int firstLane, Matrix.Dense w, int row, float[] x, int xOffset, int whole) {
+    float sum = Lanes.sum(Lanes.floats(sums, firstLane));
     for (int col = whole; col < w.cols(); col++) {
       sum += ScalarKernels.weight(w, row, col) * x[xOffset + col];
     }
     return sum;
   }
 
-  // Four accumulators for each row: one would wait for the latency of its own additions.
+  // Lanes of the sums of the rows that begin at bytes a and b, over n columns. Four accumulators
+  // for each: one would wait for the latency of its own additions.
 
-  private static void sumF32(
+  private static void sumLanesF32(
       MemorySegment w, long a, long b, float[] x, int xOffset, int n, float[] sums) {
     FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a1 = a0;
@@ -78,7 +79,7 @@ final class DenseVectors {
     b0.add(b1).add(b2.add(b3)).intoArray(sums, COUNT);
   }
 
-  private static void sumBf16(
+  private static void sumLanesBf16(
       MemorySegment w, long a, long b, float[] x, int xOffset, int n, float[] sums) {
     FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a1 = a0;
@@ -108,7 +109,7 @@ final class DenseVectors {
   }
 
   /** Conversions overlap, so two accumulators do. */
-  private static void sumF16(
+  private static void sumLanesF16(
       MemorySegment w, long a, long b, float[] x, int xOffset, int n, float[] sums) {
     FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a1 = a0;

@@ -128,7 +128,7 @@ final class Prefetch {
     }
   }
 
-  /** The run of 64 rows at 8 bits that begins {@link #DISTANCE} after an address, likewise. */
+  /** As many bytes as a run of 64 rows has at 8 bits, {@link #DISTANCE} after an address. */
   static void runOfBytes(long address) {
     if (Functions.RUN_OF_BYTES == null) {
       return;

@@ -209,19 +209,16 @@ final class TiledMatMul implements MatMul {
 
   private void cut() {
     long bytes = 0;
-    long smallTiles = 0;
     long batchTiles = 0;
     for (int i = 0; i < count; i++) {
       if (products[i].batched) {
         batchTiles += products[i].batch.tilesOfAllParts();
       } else {
         bytes += products[i].w.bytes();
-        smallTiles += products[i].small() ? products[i].tiles() : 0;
       }
     }
     long share = bytes / ((long) PIECES_PER_THREAD * workers.threads());
     long targetBytes = Math.clamp(share, MIN_PIECE_BYTES, MAX_PIECE_BYTES);
-    boolean bands = smallTiles >= 2L * BAND_TILES * workers.threads();
     long batchTarget = batchTiles / ((long) TABLE_PIECES_PER_THREAD * workers.threads());
     for (int i = 0; i < count; i++) {
       Product product = products[i];
@@ -230,7 +227,8 @@ final class TiledMatMul implements MatMul {
       } else if (product.small()) {
         long tileBytes = Math.ceilDiv(product.w.bytes(), product.tiles());
         int target = (int) (targetBytes / tileBytes);
-        product.pieceTiles = Math.max(leastTiles(product.tiles(), bands), wholeBands(target));
+        product.pieceTiles =
+            Math.max(leastTiles(product.tiles(), tileBytes, bytes), wholeBands(target));
       } else {
         product.pieceTiles = 1;
       }
@@ -239,9 +237,15 @@ final class TiledMatMul implements MatMul {
     }
   }
 
-  /** A band, if every thread gets two of such a matrix; else what each thread gets at once. */
-  private int leastTiles(int tiles, boolean bands) {
-    return bands ? BAND_TILES : Math.ceilDiv(tiles, workers.threads());
+  /**
+   * A band, if every thread gets two of such a matrix or as much as four of them of the whole run;
+   * else what each thread gets at once.
+   */
+  private int leastTiles(int tiles, long tileBytes, long runBytes) {
+    int threads = workers.threads();
+    boolean bands =
+        tiles >= 2 * BAND_TILES * threads || runBytes >= 4 * BAND_TILES * tileBytes * threads;
+    return bands ? BAND_TILES : Math.ceilDiv(tiles, threads);
   }
 
   /** At most so many tiles: whole bands, or a half, a quarter or an eighth of one. */

@@ -4,6 +4,7 @@ import static dev.quern.kernels.HalfPanel.LEAD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Products and dequantization: the vector version against the scalar definition. */
@@ -34,9 +36,41 @@ class MatrixKernelsTest {
   private final Kernels scalar = new ScalarKernels();
   private final Kernels vector = new VectorKernels();
 
+  @Test
+  void prefetchingBytesChangesNothing() {
+    TileLayout layout = new TileLayout(400, 1024, 8, TileLayout.Scales.F16, 32, false, 1);
+    Matrix.Packed w = TestMatrices.packed(layout, SEED);
+    assertTrue(w.bytes() >= Prefetch.MIN_BYTES);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), 1024);
+    float[] without = new float[400];
+    float[] with = new float[400];
+    new PackedVectors(false).gemv(w, 0, layout.tiles(), x, 0, without, 0);
+    new PackedVectors(true).gemv(w, 0, layout.tiles(), x, 0, with, 0);
+    assertArrayEquals(without, with);
+  }
+
+  /** Rows are multiplied in pairs. */
+  @ParameterizedTest
+  @EnumSource(Matrix.Element.class)
+  void denseRowsDoNotDependOnOthers(Matrix.Element element) {
+    int rows = 67;
+    int cols = 150;
+    Matrix.Dense w = TestMatrices.dense(element, rows, cols, SEED);
+    float[] x = TestMatrices.gaussian(new SplittableRandom(SEED), cols);
+    float[] together = new float[rows];
+    vector.gemv(w, 0, 2, x, 0, together, 0);
+    long rowBytes = (long) cols * element.bytes();
+    for (int row = 0; row < rows; row++) {
+      float[] alone = new float[1];
+      MemorySegment data = w.data().asSlice(row * rowBytes, rowBytes);
+      vector.gemv(new Matrix.Dense(element, 1, cols, data), 0, 1, x, 0, alone, 0);
+      assertEquals(alone[0], together[row], 0, "row " + row);
+    }
+  }
+
   // Whole tiles and blocks; one ragged block; ragged rows; several chunks of 16 runs with a rest.
   @ParameterizedTest
-  @CsvSource({"64, 128", "65, 33", "7, 16", "128, 1", "100, 300", "130, 517"})
+  @CsvSource({"64, 128", "65, 33", "7, 16", "128, 1", "100, 300", "130, 517", "67, 150"})
   void gemvEqualsScalar(int rows, int cols) {
     SplittableRandom random = new SplittableRandom(SEED);
     int xOffset = 3;

@@ -32,6 +32,13 @@ class PrefetchTest {
   }
 
   @Test
+  void whereNoMemoryIsNothingHappensForBytes() {
+    Prefetch.runOfBytes(0);
+    Prefetch.runOfBytes(Long.MIN_VALUE);
+    Prefetch.runOfBytes(-1);
+  }
+
+  @Test
   void elementsBeyondAnArrayMayBePrefetched() {
     short[] halves = {1, 2, 3};
     Prefetch.halves(halves, 2);

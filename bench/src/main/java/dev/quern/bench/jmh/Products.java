@@ -30,8 +30,9 @@ public final class Products implements AutoCloseable {
   private static final long FINITE = 0xBFFFBFFFBFFFBFFFL;
 
   /**
-   * With {@link #FINITE}: F32, BF16 and F16 of 2^-7 at least. Some processors take a hundred cycles
-   * for a subnormal number, which no trained model has many of, among its scales neither.
+   * With {@link #FINITE}: F32, BF16 and F16 of 2^-7 at least, as weights or as scales (and codes of
+   * 8 bits with these bits set). Some processors take a hundred cycles for a subnormal number, of
+   * which no trained model has many.
    */
   private static final long NORMAL = 0x3C003C003C003C00L;
 
