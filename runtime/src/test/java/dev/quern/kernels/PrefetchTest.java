@@ -24,18 +24,12 @@ class PrefetchTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {2, 3, 4})
-  void whereNoMemoryIsNothingHappens(int bits) {
-    Prefetch.block(bits, 0);
-    Prefetch.block(bits, Long.MIN_VALUE);
-    Prefetch.block(bits, -1);
-  }
-
-  @Test
-  void whereNoMemoryIsNothingHappensForBytes() {
-    Prefetch.runOfBytes(0);
-    Prefetch.runOfBytes(Long.MIN_VALUE);
-    Prefetch.runOfBytes(-1);
+  @ValueSource(longs = {0, Long.MIN_VALUE, -1})
+  void whereNoMemoryIsNothingHappens(long address) {
+    Prefetch.block(2, address);
+    Prefetch.block(3, address);
+    Prefetch.block(4, address);
+    Prefetch.runOfBytes(address);
   }
 
   @Test
