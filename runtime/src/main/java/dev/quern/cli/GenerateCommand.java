@@ -4,7 +4,6 @@ import dev.quern.experts.ExpertProfile;
 import dev.quern.format.Json;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
-import dev.quern.model.ModelSource;
 import dev.quern.text.Sampling;
 import dev.quern.text.Tokenizer;
 import java.io.IOException;
@@ -119,35 +118,39 @@ final class GenerateCommand implements Callable<Integer> {
     chat.check(spec.commandLine());
     Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
     String text = Input.text(prompt);
-    try (ModelText modelText = openText()) {
+    try (PromptReading reading = new PromptReading(() -> read(text));
+        Model model = Model.open(path, options(reading).with(lossy.selection()))) {
+      PromptReading.Prompt read = reading.get();
+      Tokenizer tokenizer = read.text().tokenizer();
+      Set<Integer> stopIds = new HashSet<>(tokenizer.stopIds());
+      if (chat.chat()) {
+        stopIds.addAll(tokenizer.endOfTurnIds());
+      }
+      run(model, tokenizer, new Generator.Request(read.ids(), maxTokens, sampling, stopIds, stop));
+    }
+    return 0;
+  }
+
+  private PromptReading.Prompt read(String text) throws IOException {
+    ModelText modelText = ModelText.open(path);
+    try {
       Tokenizer tokenizer = modelText.tokenizer();
       int[] ids =
           chat.chat()
               ? tokenizer.encode(chat.render(path, modelText.chatTemplate(), text), false)
               : tokenizer.encode(text, true);
-      Set<Integer> stopIds = new HashSet<>(tokenizer.stopIds());
-      if (chat.chat()) {
-        stopIds.addAll(tokenizer.endOfTurnIds());
-      }
-      Generator.Request request = new Generator.Request(ids, maxTokens, sampling, stopIds, stop);
-      int context = Math.addExact(ids.length, maxTokens);
-      ModelOptions options =
-          streaming.apply(engine.options().inColdProcess(), context, spec.commandLine());
-      try (Model model = Model.open(path, options.with(lossy.selection()))) {
-        run(model, tokenizer, request);
-      }
-    }
-    return 0;
-  }
-
-  /** Of what is no model at all, the model's message says more than the tokenizer's. */
-  private ModelText openText() throws IOException {
-    try {
-      return ModelText.open(path);
-    } catch (IOException e) {
-      ModelSource.open(path).close();
+      return new PromptReading.Prompt(modelText, ids);
+    } catch (Throwable e) {
+      modelText.close();
       throw e;
     }
+  }
+
+  /** What streams must leave room for keys and values: so many tokens have to be known. */
+  private ModelOptions options(PromptReading reading) throws IOException {
+    int promptTokens = streaming.hasBudget() ? reading.get().ids().length : 0;
+    int context = Math.addExact(promptTokens, maxTokens);
+    return streaming.apply(engine.options().inColdProcess(), context, spec.commandLine());
   }
 
   private void run(Model model, Tokenizer tokenizer, Generator.Request request) throws IOException {

@@ -210,6 +210,11 @@ public final class StreamingOptions {
             !noWatch));
   }
 
+  /** Whether experts are read from disk under a budget, which {@code context} is part of. */
+  boolean hasBudget() {
+    return memory.isPresent();
+  }
+
   /** Where the use of experts is to be written. */
   public Optional<Path> savedProfile() {
     return Optional.ofNullable(profile.get(ProfileUse.SAVE));
