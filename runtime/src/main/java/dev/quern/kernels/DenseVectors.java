@@ -21,7 +21,7 @@ final class DenseVectors {
     int firstRow = tile * TILE_ROWS;
     int endRow = Math.min(firstRow + TILE_ROWS, w.rows());
     int half = Math.ceilDiv(endRow - firstRow, 2);
-    int step = (w.element() == Matrix.Element.F16 ? 2 : 4) * COUNT;
+    int step = step(w.element());
     int whole = w.cols() - w.cols() % step;
     long rowBytes = (long) w.cols() * w.element().bytes();
     for (int row = firstRow; row < firstRow + half; row++) {
@@ -36,6 +36,11 @@ final class DenseVectors {
       y[yOffset + row] = sum(0, w, row, x, xOffset, whole);
       y[yOffset + other] = sum(COUNT, w, other, x, xOffset, whole);
     }
+  }
+
+  /** Columns that a row is multiplied in at once: sums of so many are kept apart. */
+  static int step(Matrix.Element element) {
+    return (element == Matrix.Element.F16 ? 2 : 4) * COUNT;
   }
 
   /** Of the lanes from firstLane on and the products of columns from whole on: few, or none. */

@@ -7,7 +7,7 @@ package dev.quern.kernels;
  * <p>Activations are float32 in heap arrays. Methods write only the ranges they name. Vector
  * kernels allocate nothing once the scratch space of a thread has grown to the shapes in use.
  */
-public sealed interface Kernels permits ScalarKernels, VectorKernels {
+public sealed interface Kernels permits ScalarKernels, TieredKernels, VectorKernels {
 
   /**
    * Walsh–Hadamard transform in place, x ← H x / √n; orthonormal, so it is its own inverse.
@@ -223,8 +223,9 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
   /**
    * The fastest kernels of this machine, scalar where it has no vectors; {@code
-   * -Dquern.kernels=scalar|vector} forces one, {@code -Dquern.prefetch=on|off|auto} whether vector
-   * kernels prefetch what they read into cache.
+   * -Dquern.kernels=scalar|vector} forces one, {@code tiered} gives what vectors give, but from
+   * plain loops until the JVM has compiled vectors; {@code -Dquern.prefetch=on|off|auto} says
+   * whether vector kernels prefetch what they read into cache.
    *
    * @throws IllegalArgumentException if a property has another value
    */
@@ -233,9 +234,10 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     return switch (choice) {
       case "scalar" -> new ScalarKernels();
       case "vector" -> new VectorKernels();
+      case "tiered" -> Lanes.available() ? TieredKernels.OF_PROCESS : new ScalarKernels();
       default ->
           throw new IllegalArgumentException(
-              "-Dquern.kernels: expected scalar or vector, found " + choice);
+              "-Dquern.kernels: expected scalar, vector or tiered, found " + choice);
     };
   }
 }

@@ -158,6 +158,29 @@ final class Lanes {
     return e.mul(powerOfTwo(half)).mul(powerOfTwo(k.sub(half)));
   }
 
+  /** One lane of {@link #exp(FloatVector)}. */
+  static float exp(float x) {
+    float bounded = Math.min(Math.max(x, MIN_EXPONENT), MAX_EXPONENT);
+    float shifted = Math.fma(bounded, LOG2_E, ROUNDER);
+    int k = Float.floatToRawIntBits(shifted) - Float.floatToRawIntBits(ROUNDER);
+    float n = shifted - ROUNDER;
+    float r = Math.fma(n, -LN2_HIGH, bounded);
+    r = Math.fma(n, -LN2_LOW, r);
+    float e = Math.fma(r, 1 / 5040f, 1 / 720f);
+    e = Math.fma(e, r, 1 / 120f);
+    e = Math.fma(e, r, 1 / 24f);
+    e = Math.fma(e, r, 1 / 6f);
+    e = Math.fma(e, r, 0.5f);
+    e = Math.fma(e, r, 1);
+    e = Math.fma(e, r, 1);
+    int half = k >> 1;
+    return e * powerOfTwo(half) * powerOfTwo(k - half);
+  }
+
+  private static float powerOfTwo(int k) {
+    return Float.intBitsToFloat(k + 127 << 23);
+  }
+
   private static FloatVector broadcast(float value) {
     return FloatVector.broadcast(FLOATS, value);
   }

@@ -6,7 +6,7 @@ import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 import java.lang.foreign.ValueLayout;
 
 /** The definition: one obvious loop per method, sums in double. */
-public final class ScalarKernels implements Kernels {
+public sealed class ScalarKernels implements Kernels permits LaneKernels {
 
   @Override
   public void hadamard(float[] x, int offset, int n) {
@@ -358,13 +358,26 @@ public final class ScalarKernels implements Kernels {
     for (int i = 0; i < n; i++) {
       squares += (double) x[xOffset + i] * x[xOffset + i];
     }
+    normalize(squares, x, xOffset, weight, epsilon, out, outOffset, n);
+  }
+
+  /** {@link #rmsNorm} after the sum of squares. */
+  static void normalize(
+      double squares,
+      float[] x,
+      int xOffset,
+      float[] weight,
+      float epsilon,
+      float[] out,
+      int outOffset,
+      int n) {
     float scale = (float) (1 / Math.sqrt(squares / n + epsilon));
     for (int i = 0; i < n; i++) {
       out[outOffset + i] = x[xOffset + i] * scale * weight[i];
     }
   }
 
-  private static float max(float[] x, int offset, int n) {
+  static float max(float[] x, int offset, int n) {
     float max = Float.NEGATIVE_INFINITY;
     for (int i = offset; i < offset + n; i++) {
       max = Math.max(max, x[i]);

@@ -2,6 +2,7 @@ package dev.quern.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -316,9 +317,13 @@ class KernelsTest {
     System.setProperty("quern.kernels", "scalar");
     try {
       assertTrue(Kernels.best() instanceof ScalarKernels);
+      System.setProperty("quern.kernels", "tiered");
+      assertTrue(Kernels.best() instanceof TieredKernels);
+      assertSame(Kernels.best(), Kernels.best(), "what is compiled is so for all");
       System.setProperty("quern.kernels", "fast");
       IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, Kernels::best);
-      assertEquals("-Dquern.kernels: expected scalar or vector, found fast", thrown.getMessage());
+      assertEquals(
+          "-Dquern.kernels: expected scalar, vector or tiered, found fast", thrown.getMessage());
     } finally {
       System.clearProperty("quern.kernels");
     }
