@@ -37,8 +37,10 @@ final class LaneKernels extends ScalarKernels {
       case Matrix.Dense dense -> {
         int endRow = Math.min(TILE_ROWS * endTile, dense.rows());
         float[] sums = new float[DenseVectors.step(dense.element())];
+        float[] weights = new float[dense.cols()];
         for (int row = TILE_ROWS * firstTile; row < endRow; row++) {
-          y[yOffset + row] = product(dense, row, x, xOffset, sums);
+          load(dense, row, weights);
+          y[yOffset + row] = product(weights, x, xOffset, sums);
         }
       }
       case Matrix.Packed packed -> {
@@ -49,12 +51,27 @@ final class LaneKernels extends ScalarKernels {
     }
   }
 
-  private static float product(Matrix.Dense w, int row, float[] x, int xOffset, float[] sums) {
+  /** Copied first, as an element of a segment takes long to read before C2 has compiled it. */
+  private static void load(Matrix.Dense w, int row, float[] weights) {
+    long at = (long) row * w.cols() * w.element().bytes();
+    if (w.element() == Matrix.Element.F32) {
+      MemorySegment.copy(w.data(), TilePacking.LE_FLOAT, at, weights, 0, weights.length);
+      return;
+    }
+    boolean bf16 = w.element() == Matrix.Element.BF16;
+    short[] stored = new short[weights.length];
+    MemorySegment.copy(w.data(), TilePacking.LE_SHORT, at, stored, 0, stored.length);
+    for (int i = 0; i < stored.length; i++) {
+      weights[i] = bf16 ? Float.intBitsToFloat(stored[i] << 16) : Float.float16ToFloat(stored[i]);
+    }
+  }
+
+  private static float product(float[] weights, float[] x, int xOffset, float[] sums) {
     Arrays.fill(sums, 0);
-    int whole = w.cols() - w.cols() % sums.length;
+    int whole = weights.length - weights.length % sums.length;
     for (int col = 0; col < whole; col += sums.length) {
       for (int i = 0; i < sums.length; i++) {
-        sums[i] = Math.fma(weight(w, row, col + i), x[xOffset + col + i], sums[i]);
+        sums[i] = Math.fma(weights[col + i], x[xOffset + col + i], sums[i]);
       }
     }
     for (int vectors = sums.length / LANES; vectors > 1; vectors /= 2) { // (0 + 1) + (2 + 3)
@@ -64,8 +81,8 @@ final class LaneKernels extends ScalarKernels {
       }
     }
     float sum = sumOfLanes(sums);
-    for (int col = whole; col < w.cols(); col++) {
-      sum += weight(w, row, col) * x[xOffset + col];
+    for (int col = whole; col < weights.length; col++) {
+      sum += weights[col] * x[xOffset + col];
     }
     return sum;
   }

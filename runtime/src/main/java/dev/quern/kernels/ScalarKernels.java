@@ -3,6 +3,7 @@ package dev.quern.kernels;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** The definition: one obvious loop per method, sums in double. */
@@ -61,12 +62,15 @@ public sealed class ScalarKernels implements Kernels permits LaneKernels {
   @Override
   public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
     table.start(w, x, xOffset);
+    byte[] entries = new byte[table.levels().runEntries()];
     for (int run = 0; run < table.runs(); run++) {
-      multiplyLevels(table, run);
+      multiplyLevels(table, run, entries);
+      long at = (long) run * entries.length;
+      MemorySegment.copy(entries, 0, table.entries(), ValueLayout.JAVA_BYTE, at, entries.length);
     }
   }
 
-  private static void multiplyLevels(ProductTable table, int run) {
+  private static void multiplyLevels(ProductTable table, int run, byte[] entries) {
     TableLevels levels = table.levels();
     float[] x = table.x();
     int col = run * TileLayout.RUN_COLS;
@@ -83,7 +87,6 @@ public sealed class ScalarKernels implements Kernels permits LaneKernels {
     boolean none = peak < ProductTable.MIN_PEAK;
     table.scales()[run] = none ? 0 : peak / ProductTable.MAX_PRODUCT;
     float factor = none ? 0 : ProductTable.MAX_PRODUCT / peak;
-    int at = run * levels.runEntries();
     for (int unit = 0; unit < levels.unitsPerRun(); unit++) {
       int c = col + unit * unitCols;
       float a0 = x[c] * factor;
@@ -93,10 +96,7 @@ public sealed class ScalarKernels implements Kernels permits LaneKernels {
         if (unitCols == 2) {
           sum = Math.fma(levels.second()[i], a1, sum);
         }
-        int rounded = Float.floatToRawIntBits(sum) >> 8;
-        table
-            .entries()
-            .set(ValueLayout.JAVA_BYTE, at + unit * levels.unitEntries() + i, (byte) rounded);
+        entries[unit * levels.unitEntries() + i] = (byte) (Float.floatToRawIntBits(sum) >> 8);
       }
     }
   }
