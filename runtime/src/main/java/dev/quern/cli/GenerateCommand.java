@@ -4,6 +4,7 @@ import dev.quern.experts.ExpertProfile;
 import dev.quern.format.Json;
 import dev.quern.model.Model;
 import dev.quern.model.ModelOptions;
+import dev.quern.model.ModelSource;
 import dev.quern.text.Sampling;
 import dev.quern.text.Tokenizer;
 import java.io.IOException;
@@ -116,9 +117,12 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     chat.check(spec.commandLine());
+    if (maxTokens < 1) {
+      throw new IllegalArgumentException("max tokens: expected at least 1, found " + maxTokens);
+    }
     Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
     String text = Input.text(prompt);
-    try (PromptReading reading = new PromptReading(() -> read(text));
+    try (PromptReading reading = new PromptReading(() -> readPrompt(text));
         Model model = Model.open(path, options(reading).with(lossy.selection()))) {
       PromptReading.Prompt read = reading.get();
       Tokenizer tokenizer = read.text().tokenizer();
@@ -131,7 +135,7 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private PromptReading.Prompt read(String text) throws IOException {
+  private PromptReading.Prompt readPrompt(String text) throws IOException {
     ModelText modelText = ModelText.open(path);
     try {
       Tokenizer tokenizer = modelText.tokenizer();
@@ -148,9 +152,19 @@ final class GenerateCommand implements Callable<Integer> {
 
   /** What streams must leave room for keys and values: so many tokens have to be known. */
   private ModelOptions options(PromptReading reading) throws IOException {
-    int promptTokens = streaming.hasBudget() ? reading.get().ids().length : 0;
+    int promptTokens = streaming.hasBudget() ? promptTokens(reading) : 0;
     int context = Math.addExact(promptTokens, maxTokens);
     return streaming.apply(engine.options().inColdProcess(), context, spec.commandLine());
+  }
+
+  /** Of what is no model at all, the model's message says more than the tokenizer's. */
+  private int promptTokens(PromptReading reading) throws IOException {
+    try {
+      return reading.get().ids().length;
+    } catch (IOException e) {
+      ModelSource.open(path).close();
+      throw e;
+    }
   }
 
   private void run(Model model, Tokenizer tokenizer, Generator.Request request) throws IOException {

@@ -13,7 +13,9 @@ final class PromptReading implements AutoCloseable {
   private final FutureTask<Prompt> task;
 
   /**
-   * @param text of the model that reads the prompt
+   * What was read.
+   *
+   * @param text of the model that reads the prompt; closed with the reading
    */
   record Prompt(ModelText text, int[] ids) {}
 
@@ -46,12 +48,15 @@ final class PromptReading implements AutoCloseable {
     }
   }
 
+  /** Waits, too; says nothing of a reading that failed. */
   @Override
   public void close() {
     try {
-      get().text().close();
-    } catch (IOException | RuntimeException e) {
-      // told by get, unless opening the model failed before
+      task.get().text().close();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (ExecutionException e) {
+      // nothing is open
     }
   }
 }

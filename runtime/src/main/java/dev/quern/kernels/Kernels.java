@@ -234,7 +234,7 @@ public sealed interface Kernels permits ScalarKernels, TieredKernels, VectorKern
     return switch (choice) {
       case "scalar" -> new ScalarKernels();
       case "vector" -> new VectorKernels();
-      case "tiered" -> Lanes.available() ? TieredKernels.OF_PROCESS : new ScalarKernels();
+      case "tiered" -> Lanes.available() ? TieredKernels.ofProcess() : new ScalarKernels();
       default ->
           throw new IllegalArgumentException(
               "-Dquern.kernels: expected scalar, vector or tiered, found " + choice);

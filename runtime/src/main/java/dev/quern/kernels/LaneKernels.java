@@ -104,7 +104,7 @@ final class LaneKernels extends ScalarKernels {
       Matrix.Packed w, int tile, float[] x, int xOffset, float[] y, int yOffset) {
     TileLayout layout = w.layout();
     int rows = Math.min(TILE_ROWS, layout.rows() - TILE_ROWS * tile);
-    float[] padded = new float[layout.blocks() * layout.blockCols()];
+    float[] padded = new float[layout.paddedCols()];
     System.arraycopy(x, xOffset, padded, 0, layout.cols());
     for (int r = 0; r < rows; r++) {
       int row = TILE_ROWS * tile + r;
@@ -163,6 +163,12 @@ final class LaneKernels extends ScalarKernels {
       lanes[c % LANES] += x[block * columns + c];
     }
     return sumOfLanes(lanes);
+  }
+
+  @Override
+  public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
+    super.multiplyLevels(w, x, xOffset, table);
+    table.copyUnaligned(); // vectors may follow
   }
 
   /** The same integers as by definition, from a run of a tile at once. */

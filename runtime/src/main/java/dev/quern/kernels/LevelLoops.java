@@ -37,9 +37,7 @@ final class LevelLoops {
     MemorySegment entries = table.entries();
     fill(levels, table.x(), table.runs(), entries.address(), VECTOR_BYTES);
     Reference.reachabilityFence(entries);
-    if (COUNT < 16) {
-      table.copyUnaligned();
-    }
+    table.copyUnaligned();
   }
 
   /**

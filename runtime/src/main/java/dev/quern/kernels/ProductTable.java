@@ -55,6 +55,7 @@ public final class ProductTable {
   static final int PAIR_ENTRIES = 64;
 
   private final TableLevels levels = new TableLevels();
+  private final byte[] ofRun = new byte[RUN_COLS / 2 * PAIR_ENTRIES];
   private int cols;
   private int runs;
   private MemorySegment entries = MemorySegment.NULL;
@@ -123,8 +124,16 @@ public final class ProductTable {
     return unaligned;
   }
 
-  /** Fills {@link #unaligned}. */
+  /** Scratch for the entries of a run. */
+  byte[] ofRun() {
+    return ofRun;
+  }
+
+  /** Fills {@link #unaligned}, where it is read. */
   void copyUnaligned() {
+    if (Lanes.COUNT == 16) {
+      return;
+    }
     int bytes = runs * levels.runEntries();
     MemorySegment.copy(entries, ValueLayout.JAVA_BYTE, 0, unaligned, 0, bytes);
   }

@@ -14,8 +14,8 @@ final class Rehearsals {
   /** Rounds in a row in which vectors must be faster: threads lose their processor now and then. */
   private static final int FASTER_ROUNDS = 3;
 
-  /** What is not compiled after so many rounds perhaps never is: pauses follow. */
-  private static final int EAGER_ROUNDS = 1000;
+  /** What is not compiled after so many calls perhaps never is: pauses follow. */
+  private static final int EAGER_CALLS = 1000;
 
   private static final long PAUSE_NANOS = 10_000_000;
 
@@ -23,7 +23,7 @@ final class Rehearsals {
   private final Kernels vectors;
   private final List<Part> missing = new ArrayList<>(); // guarded by this
   private boolean running; // guarded by this
-  private volatile Duration headStart = Duration.ZERO;
+  private volatile long begin = System.nanoTime(); // not before
   private volatile boolean ended;
 
   Rehearsals(Kernels plain, Kernels vectors) {
@@ -41,10 +41,10 @@ final class Rehearsals {
   }
 
   /**
-   * For so long plain loops, and the compilers of these, shall have the processors for themselves.
+   * From now on so long plain loops, and their compilers, shall have the processors for themselves.
    */
-  void beginAfter(Duration newHeadStart) {
-    headStart = newHeadStart;
+  void beginAfter(Duration headStart) {
+    begin = System.nanoTime() + headStart.toNanos();
   }
 
   /** From now on vectors do everything, compiled or not. */
@@ -52,11 +52,16 @@ final class Rehearsals {
     ended = true;
   }
 
+  boolean ended() {
+    return ended;
+  }
+
   /** What is compiled at once. */
   final class Part {
     private final Consumer<Kernels> call;
     private volatile Kernels kernels; // null until asked for
-    private int faster; // rounds
+    private int faster; // times in a row
+    private int calls;
 
     private Part(Consumer<Kernels> call) {
       this.call = call;
@@ -70,6 +75,9 @@ final class Rehearsals {
 
     /** Returns whether this was the last time. */
     private boolean rehearse() {
+      if (calls++ >= EAGER_CALLS) {
+        LockSupport.parkNanos(PAUSE_NANOS);
+      }
       faster = nanos(vectors) < nanos(plain) ? faster + 1 : 0;
       if (faster < FASTER_ROUNDS) {
         return false;
@@ -100,19 +108,12 @@ final class Rehearsals {
   }
 
   private void run() {
-    LockSupport.parkNanos(headStart.toNanos());
-    for (int round = 0; ; round++) {
-      List<Part> parts = missingParts();
-      if (parts.isEmpty()) {
-        return;
-      }
+    LockSupport.parkNanos(begin - System.nanoTime());
+    for (List<Part> parts = missingParts(); !parts.isEmpty(); parts = missingParts()) {
       for (Part part : parts) {
-        if (part.rehearse()) {
+        if (!ended && part.rehearse()) {
           remove(part);
         }
-      }
-      if (round >= EAGER_ROUNDS) {
-        LockSupport.parkNanos(PAUSE_NANOS);
       }
     }
   }

@@ -62,11 +62,12 @@ public sealed class ScalarKernels implements Kernels permits LaneKernels {
   @Override
   public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
     table.start(w, x, xOffset);
-    byte[] entries = new byte[table.levels().runEntries()];
+    byte[] entries = table.ofRun();
+    int count = table.levels().runEntries();
     for (int run = 0; run < table.runs(); run++) {
       multiplyLevels(table, run, entries);
-      long at = (long) run * entries.length;
-      MemorySegment.copy(entries, 0, table.entries(), ValueLayout.JAVA_BYTE, at, entries.length);
+      long at = (long) run * count;
+      MemorySegment.copy(entries, 0, table.entries(), ValueLayout.JAVA_BYTE, at, count);
     }
   }
 

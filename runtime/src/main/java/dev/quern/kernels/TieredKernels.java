@@ -1,5 +1,6 @@
 package dev.quern.kernels;
 
+import static dev.quern.kernels.TileLayout.RUN_COLS;
 import static dev.quern.kernels.TileLayout.STRIP_COLS;
 import static dev.quern.kernels.TileLayout.TILE_ROWS;
 import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
@@ -7,24 +8,23 @@ import static dev.quern.kernels.VectorGroups.GROUP_STRIDE;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * {@link LaneKernels}, and of {@link VectorKernels} what the JVM has compiled: for processes that
  * have just begun. Both give the same bits, so it does not matter when one follows the other.
  */
 final class TieredKernels implements Kernels {
-  /** What is compiled, is so for all that runs in this process. */
-  static final TieredKernels OF_PROCESS = new TieredKernels(Duration.ofMillis(300));
-
   /**
    * Multiplications of a product that takes plain loops a millisecond. Where one is larger, many
    * are, and what comes is left to vectors: doing that has them compiled soonest.
    */
   private static final long LARGE = 1 << 18;
 
-  /** Of a rehearsal's matrix: two strips. */
-  private static final int COLUMNS = 2 * STRIP_COLS;
+  /** Of a rehearsal's matrix: two strips and some of a third. */
+  private static final int COLUMNS = 2 * STRIP_COLS + RUN_COLS;
 
   /** Enough to be prefetched; a rehearsal multiplies the first tile. */
   private static final int ROWS = 2048;
@@ -32,33 +32,41 @@ final class TieredKernels implements Kernels {
   /** Of a batch by table: a group, and one that is left over. */
   private static final int BATCH_VECTORS = TableScratch.GROUP_VECTORS + 1;
 
-  /** Elements of a rehearsal's vector. */
-  private static final int LENGTH = 256;
+  /** Elements of a rehearsal's vector; some are left over by vectors of every width. */
+  private static final int LENGTH = 251;
+
+  /** A power of two, and so many runs of 64. */
+  private static final int WHOLE_LENGTH = 256;
+
+  private static final int SCALES = TileLayout.Scales.values().length;
 
   private static final int MAX_BITS = Byte.SIZE;
+
+  private static TieredKernels ofProcess; // null until asked for
 
   private final LaneKernels plain = new LaneKernels();
   private final VectorKernels vectors = new VectorKernels();
   private final Rehearsals rehearsals = new Rehearsals(plain, vectors);
 
-  // What rehearsals read and write; one runs at a time.
+  // What rehearsals read and write; one runs at a time. Zeros stay so.
+  private final float[] ones = new float[BATCH_VECTORS * COLUMNS];
   private final float[] zeros = new float[GROUP_STRIDE * COLUMNS];
   private final float[] out = new float[GROUP_STRIDE * COLUMNS];
-  private final float[] weights = new float[LENGTH];
+  private final float[] weights = new float[WHOLE_LENGTH];
   private final short[] halves = new short[HalfPanel.LEAD + TILE_ROWS * TILE_ROWS];
 
   // Which ones there are depends on bits, elements of matrices and sizes of groups.
   private final Rehearsals.Part[] dense = new Rehearsals.Part[Matrix.Element.values().length];
   private final Rehearsals.Part[] denseTiles = new Rehearsals.Part[dense.length];
-  private final Rehearsals.Part[] packed = new Rehearsals.Part[MAX_BITS + 1];
-  private final Rehearsals.Part[] packedTiles = new Rehearsals.Part[MAX_BITS + 1];
-  private final Rehearsals.Part[] levels = new Rehearsals.Part[MAX_BITS + 1];
-  private final Rehearsals.Part[] tables = new Rehearsals.Part[MAX_BITS + 1];
-  private final Rehearsals.Part[] batches = new Rehearsals.Part[MAX_BITS + 1];
+  private final Rehearsals.Part[] packed = new Rehearsals.Part[(MAX_BITS + 1) * SCALES];
+  private final Rehearsals.Part[] packedTiles = new Rehearsals.Part[(MAX_BITS + 1) * SCALES];
+  private final Rehearsals.Part[] levels = new Rehearsals.Part[(MAX_BITS + 1) * SCALES];
+  private final Rehearsals.Part[] tables = new Rehearsals.Part[(MAX_BITS + 1) * SCALES];
+  private final Rehearsals.Part[] batches = new Rehearsals.Part[(MAX_BITS + 1) * SCALES];
   private final Rehearsals.Part[] panels = new Rehearsals.Part[GROUP_STRIDE + 1];
   private final Rehearsals.Part[] halfPanels = new Rehearsals.Part[GROUP_STRIDE + 1];
 
-  private final Rehearsals.Part hadamard = part(k -> k.hadamard(zeros, 0, LENGTH));
+  private final Rehearsals.Part hadamard = part(k -> k.hadamard(zeros, 0, WHOLE_LENGTH));
   private final Rehearsals.Part group =
       part(k -> k.group(zeros, 0, LENGTH, GROUP_STRIDE, LENGTH, out, 0));
   private final Rehearsals.Part widen =
@@ -76,8 +84,8 @@ final class TieredKernels implements Kernels {
   private final Rehearsals.Part rmsNorm = part(k -> k.rmsNorm(zeros, 0, zeros, 1, out, 0, LENGTH));
   private final Rehearsals.Part runs =
       part(k -> {
-        float max = k.maxOfRuns(weights, 0, TILE_ROWS, LENGTH / TILE_ROWS);
-        k.exponentials(weights, 0, TILE_ROWS, LENGTH / TILE_ROWS, max, 1);
+        float max = k.maxOfRuns(weights, 0, TILE_ROWS, WHOLE_LENGTH / TILE_ROWS);
+        k.exponentials(weights, 0, TILE_ROWS, WHOLE_LENGTH / TILE_ROWS, max, 1);
       });
   private final Rehearsals.Part softmax = part(k -> k.softmax(weights, 0, LENGTH));
   private final Rehearsals.Part sigmoidGate = part(k -> k.sigmoidGate(zeros, 0, zeros, 0, LENGTH));
@@ -85,11 +93,25 @@ final class TieredKernels implements Kernels {
   private final Rehearsals.Part clampedSwiGlu =
       part(k -> k.clampedSwiGlu(zeros, 0, zeros, 0, LENGTH, 1, 1));
 
+  /** What is compiled, is so for all that runs in this process. */
+  static synchronized TieredKernels ofProcess() {
+    if (ofProcess == null) {
+      ofProcess = new TieredKernels(Duration.ofMillis(400));
+    }
+    return ofProcess;
+  }
+
   /**
    * @param headStart of plain loops before rehearsals
    */
   TieredKernels(Duration headStart) {
+    Arrays.fill(ones, 1);
     rehearsals.beginAfter(headStart);
+  }
+
+  /** Whether plain loops are done with. */
+  boolean vectorsOnly() {
+    return rehearsals.ended();
   }
 
   private Rehearsals.Part part(Consumer<Kernels> call) {
@@ -113,47 +135,41 @@ final class TieredKernels implements Kernels {
     look(w, firstTile, endTile, 1);
     Rehearsals.Part part =
         switch (w) {
-          case Matrix.Dense d -> {
-            int i = d.element().ordinal();
-            yield dense[i] != null ? dense[i] : add(dense, i, gemv(sample(d.element())));
-          }
-          case Matrix.Packed p -> {
-            int bits = p.layout().bits();
-            yield packed[bits] != null ? packed[bits] : add(packed, bits, gemv(sample(p)));
-          }
+          case Matrix.Dense d -> part(dense, d.element().ordinal(), () -> gemv(sample(d)));
+          case Matrix.Packed p -> part(packed, index(p), () -> gemv(sample(p)));
         };
     part.kernels().gemv(w, firstTile, endTile, x, xOffset, y, yOffset);
   }
 
   private Consumer<Kernels> gemv(Matrix.InPlace sample) {
-    return k -> k.gemv(sample, 0, 1, zeros, 0, out, 0);
+    return k -> k.gemv(sample, 0, 1, ones, 0, out, 0);
   }
 
   @Override
   public void multiplyLevels(Matrix.Packed w, float[] x, int xOffset, ProductTable table) {
-    int bits = w.layout().bits();
-    Rehearsals.Part part = levels[bits];
-    if (part == null) {
-      Matrix.Packed sample = sample(w);
-      ProductTable of = new ProductTable();
-      part = add(levels, bits, k -> k.multiplyLevels(sample, zeros, 0, of));
-    }
-    part.kernels().multiplyLevels(w, x, xOffset, table);
+    part(levels, index(w), () -> multiplyLevels(sample(w)))
+        .kernels()
+        .multiplyLevels(w, x, xOffset, table);
+  }
+
+  private Consumer<Kernels> multiplyLevels(Matrix.Packed sample) {
+    ProductTable table = new ProductTable();
+    return k -> k.multiplyLevels(sample, ones, 0, table);
   }
 
   @Override
   public void gemv(
       Matrix.Packed w, int firstTile, int endTile, ProductTable x, float[] y, int yOffset) {
     look(w, firstTile, endTile, 1);
-    int bits = w.layout().bits();
-    Rehearsals.Part part = tables[bits];
-    if (part == null) {
-      Matrix.Packed sample = sample(w);
-      ProductTable of = new ProductTable();
-      plain.multiplyLevels(sample, zeros, 0, of);
-      part = add(tables, bits, k -> k.gemv(sample, 0, 1, of, out, 0));
-    }
-    part.kernels().gemv(w, firstTile, endTile, x, y, yOffset);
+    part(tables, index(w), () -> multiplyTable(sample(w)))
+        .kernels()
+        .gemv(w, firstTile, endTile, x, y, yOffset);
+  }
+
+  private Consumer<Kernels> multiplyTable(Matrix.Packed sample) {
+    ProductTable table = new ProductTable();
+    plain.multiplyLevels(sample, ones, 0, table);
+    return k -> k.gemv(sample, 0, 1, table, out, 0);
   }
 
   @Override
@@ -161,15 +177,16 @@ final class TieredKernels implements Kernels {
       TableBatch batch, int firstTile, int endTile, int firstVector, int endVector) {
     Matrix.Packed w = batch.matrix(firstTile);
     look(w, firstTile, endTile, endVector - firstVector);
-    int bits = w.layout().bits();
-    Rehearsals.Part part = batches[bits];
-    if (part == null) {
-      TableBatch of = new TableBatch();
-      of.start(zeros, 0, COLUMNS, BATCH_VECTORS);
-      of.add(sample(w), out, 0, TILE_ROWS);
-      part = add(batches, bits, k -> k.multiplyByTable(of, 0, 1, 0, BATCH_VECTORS));
-    }
-    part.kernels().multiplyByTable(batch, firstTile, endTile, firstVector, endVector);
+    part(batches, index(w), () -> multiplyBatch(sample(w)))
+        .kernels()
+        .multiplyByTable(batch, firstTile, endTile, firstVector, endVector);
+  }
+
+  private Consumer<Kernels> multiplyBatch(Matrix.Packed sample) {
+    TableBatch batch = new TableBatch();
+    batch.start(ones, 0, COLUMNS, BATCH_VECTORS);
+    batch.add(sample, out, 0, TILE_ROWS);
+    return k -> k.multiplyByTable(batch, 0, 1, 0, BATCH_VECTORS);
   }
 
   /** At the size of a product. */
@@ -188,18 +205,9 @@ final class TieredKernels implements Kernels {
   public void dequantize(Matrix.InPlace w, int tile, int firstCol, int endCol, float[] panel) {
     Rehearsals.Part part =
         switch (w) {
-          case Matrix.Dense d -> {
-            int i = d.element().ordinal();
-            yield denseTiles[i] != null
-                ? denseTiles[i]
-                : add(denseTiles, i, dequantize(sample(d.element())));
-          }
-          case Matrix.Packed p -> {
-            int bits = p.layout().bits();
-            yield packedTiles[bits] != null
-                ? packedTiles[bits]
-                : add(packedTiles, bits, dequantize(sample(p)));
-          }
+          case Matrix.Dense d ->
+              part(denseTiles, d.element().ordinal(), () -> dequantize(sample(d)));
+          case Matrix.Packed p -> part(packedTiles, index(p), () -> dequantize(sample(p)));
         };
     part.kernels().dequantize(w, tile, firstCol, endCol, panel);
   }
@@ -222,11 +230,9 @@ final class TieredKernels implements Kernels {
   @Override
   public void multiplyPanel(
       float[] panel, int columns, int count, float[] x, int xOffset, float[] sums, int sumsOffset) {
-    Rehearsals.Part part = panels[count];
-    if (part == null) {
-      part = add(panels, count, k -> k.multiplyPanel(zeros, TILE_ROWS, count, zeros, 0, out, 0));
-    }
-    part.kernels().multiplyPanel(panel, columns, count, x, xOffset, sums, sumsOffset);
+    part(panels, count, () -> k -> k.multiplyPanel(zeros, TILE_ROWS, count, zeros, 0, out, 0))
+        .kernels()
+        .multiplyPanel(panel, columns, count, x, xOffset, sums, sumsOffset);
   }
 
   @Override
@@ -240,18 +246,14 @@ final class TieredKernels implements Kernels {
       int xOffset,
       float[] sums,
       int sumsOffset) {
-    Rehearsals.Part part = halfPanels[count];
-    if (part == null) {
-      part =
-          add(
-              halfPanels,
-              count,
-              k ->
-                  k.multiplyHalves(
-                      halves, HalfPanel.LEAD, TILE_ROWS, TILE_ROWS, count, zeros, 0, out, 0));
-    }
-    part.kernels()
+    part(halfPanels, count, () -> multiplyHalves(count))
+        .kernels()
         .multiplyHalves(panel, offset, stride, columns, count, x, xOffset, sums, sumsOffset);
+  }
+
+  private Consumer<Kernels> multiplyHalves(int count) {
+    int lead = HalfPanel.LEAD;
+    return k -> k.multiplyHalves(halves, lead, TILE_ROWS, TILE_ROWS, count, zeros, 0, out, 0);
   }
 
   @Override
@@ -354,17 +356,27 @@ final class TieredKernels implements Kernels {
     clampedSwiGlu.kernels().clampedSwiGlu(gate, gateOffset, up, upOffset, n, limit, alpha);
   }
 
+  private Rehearsals.Part part(
+      Rehearsals.Part[] parts, int index, Supplier<Consumer<Kernels>> call) {
+    Rehearsals.Part part = parts[index];
+    return part != null ? part : add(parts, index, call);
+  }
+
   private synchronized Rehearsals.Part add(
-      Rehearsals.Part[] parts, int index, Consumer<Kernels> call) {
+      Rehearsals.Part[] parts, int index, Supplier<Consumer<Kernels>> call) {
     if (parts[index] == null) {
-      parts[index] = part(call);
+      parts[index] = part(call.get());
     }
     return parts[index];
   }
 
-  private static Matrix.Dense sample(Matrix.Element element) {
-    long bytes = (long) TILE_ROWS * COLUMNS * element.bytes();
-    return new Matrix.Dense(element, TILE_ROWS, COLUMNS, zeros(bytes));
+  private static int index(Matrix.Packed w) {
+    return w.layout().bits() * SCALES + w.layout().scales().ordinal();
+  }
+
+  private static Matrix.Dense sample(Matrix.Dense w) {
+    long bytes = (long) TILE_ROWS * COLUMNS * w.element().bytes();
+    return new Matrix.Dense(w.element(), TILE_ROWS, COLUMNS, zeros(bytes));
   }
 
   /** A matrix of zeros in the layout of another. */

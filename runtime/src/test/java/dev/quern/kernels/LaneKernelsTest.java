@@ -54,6 +54,30 @@ class LaneKernelsTest {
     }
   }
 
+  /** A table that one has filled is read by the other. */
+  @Test
+  void tablesOfEitherServeBoth() {
+    float[] x = gaussian(517);
+    for (TileLayout layout : TestMatrices.layouts(130, 517)) {
+      Matrix.Packed w = TestMatrices.packed(layout, SEED);
+      if (ProductTable.serves(w)) {
+        ProductTable ofLanes = new ProductTable();
+        ProductTable ofVectors = new ProductTable();
+        lanes.multiplyLevels(w, x, 0, ofLanes);
+        vectors.multiplyLevels(w, x, 0, ofVectors);
+        float[] expected = new float[130];
+        vectors.gemv(w, 0, 3, ofVectors, expected, 0);
+        for (Kernels kernels : new Kernels[] {lanes, vectors}) {
+          for (ProductTable table : new ProductTable[] {ofLanes, ofVectors}) {
+            float[] actual = new float[130];
+            kernels.gemv(w, 0, 3, table, actual, 0);
+            assertArrayEquals(expected, actual, TestMatrices.name(w));
+          }
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource({"64, 128, 0, 128", "65, 133, 16, 133", "40, 100, 96, 99", "100, 300, 32, 48"})
   void dequantizedTiles(int rows, int cols, int firstCol, int endCol) {
