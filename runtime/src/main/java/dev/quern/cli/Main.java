@@ -12,7 +12,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -41,7 +40,7 @@ public final class Main implements Runnable {
     // thrown.
     PrintWriter out = utf8(FileDescriptor.out);
     PrintWriter err = utf8(FileDescriptor.err);
-    int code = commandLine(args).setOut(out).setErr(err).execute(args);
+    int code = commandLine().setOut(out).setErr(err).execute(args);
     out.flush();
     err.flush();
     System.exit(code);
@@ -56,23 +55,10 @@ public final class Main implements Runnable {
 
   /** All commands on the class path, with the one handler of errors. */
   public static CommandLine commandLine() {
-    return commandLine(new String[0]);
-  }
-
-  /**
-   * The same with the command alone that the first argument names: reading its options takes time.
-   */
-  private static CommandLine commandLine(String[] args) {
     CommandLine line = new CommandLine(new Main());
-    List<Object> commands = new ArrayList<>();
-    ServiceLoader.load(CommandProvider.class)
-        .forEach(provider -> commands.addAll(provider.commands()));
-    commands.stream()
-        .filter(command -> args.length > 0 && name(command).equals(args[0]))
-        .findFirst()
-        .map(List::of)
-        .orElse(commands)
-        .forEach(line::addSubcommand);
+    for (CommandProvider provider : ServiceLoader.load(CommandProvider.class)) {
+      provider.commands().forEach(line::addSubcommand);
+    }
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setUsageHelpAutoWidth(true);
     line.setExecutionExceptionHandler((exception, command, parsed) -> {
@@ -82,10 +68,6 @@ public final class Main implements Runnable {
     });
     line.setParameterExceptionHandler(Main::usageError);
     return line;
-  }
-
-  private static String name(Object command) {
-    return command.getClass().getAnnotation(Command.class).name();
   }
 
   /**
