@@ -223,8 +223,8 @@ public sealed interface Kernels permits ScalarKernels, TieredKernels, VectorKern
 
   /**
    * The fastest kernels of this machine, scalar where it has no vectors; {@code
-   * -Dquern.kernels=scalar|vector} forces one, {@code tiered} gives what vectors give, at first from
-   * plain loops, which need not be compiled before; {@code -Dquern.prefetch=on|off|auto} says
+   * -Dquern.kernels=scalar|vector} forces one, {@code tiered} gives what vectors give, at first
+   * from plain loops, which need not be compiled before; {@code -Dquern.prefetch=on|off|auto} says
    * whether vector kernels prefetch what they read into cache.
    *
    * @throws IllegalArgumentException if a property has another value
