@@ -117,9 +117,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     chat.check(spec.commandLine());
-    if (maxTokens < 1) {
-      throw new IllegalArgumentException("max tokens: expected at least 1, found " + maxTokens);
-    }
+    Generator.Request.checkMaxTokens(maxTokens);
     Sampling sampling = new Sampling(seed, temperature, topK, topP, minP, repetitionPenalty);
     String text = Input.text(prompt);
     try (PromptReading reading = new PromptReading(() -> readPrompt(text));

@@ -50,11 +50,18 @@ public final class Generator {
       if (ids.length == 0) {
         throw new IllegalArgumentException("the prompt is empty: expected at least one token");
       }
+      checkMaxTokens(maxTokens);
+      stopIds = Set.copyOf(stopIds);
+      stopStrings = List.copyOf(stopStrings);
+    }
+
+    /**
+     * @throws IllegalArgumentException unless it is at least 1
+     */
+    static void checkMaxTokens(int maxTokens) {
       if (maxTokens < 1) {
         throw new IllegalArgumentException("max tokens: expected at least 1, found " + maxTokens);
       }
-      stopIds = Set.copyOf(stopIds);
-      stopStrings = List.copyOf(stopStrings);
     }
   }
 
