@@ -55,7 +55,7 @@ public final class SparkMap {
           .parallelize(items, Math.max(1, items.size()))
           .map(item -> function.apply(everywhere.value(), item))
           .collect();
-    } catch (RuntimeException e) {
+    } catch (Exception e) {
       throw unwrapped(e);
     }
   }
@@ -83,7 +83,7 @@ public final class SparkMap {
           .parallelize(items, Math.max(1, items.size()))
           .treeAggregate(
               zero, (a, item) -> sum.add(everywhere.value(), a, item), (a, b) -> merge.merge(a, b));
-    } catch (RuntimeException e) {
+    } catch (Exception e) {
       throw unwrapped(e);
     }
   }
@@ -101,18 +101,21 @@ public final class SparkMap {
       JavaSparkContext context = JavaSparkContext.fromSparkContext(lease.session().sparkContext());
       int partitions = Math.clamp(context.defaultParallelism(), 1, Math.max(1, items.size()));
       return context.parallelize(items, partitions).mapPartitions(function::apply).collect();
-    } catch (RuntimeException e) {
+    } catch (Exception e) {
       throw unwrapped(e);
     }
   }
 
-  /** What a task threw, if it was an IOException; otherwise throws the exception itself. */
-  private static IOException unwrapped(RuntimeException e) {
+  /**
+   * What a task threw, if it was an IOException; otherwise throws the exception itself. Spark is
+   * written in Scala and throws its SparkException, a checked one, without declaring it.
+   */
+  private static IOException unwrapped(Exception e) {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof IOException io) {
         return io;
       }
     }
-    throw e;
+    throw e instanceof RuntimeException unchecked ? unchecked : new IllegalStateException(e);
   }
 }

@@ -11,10 +11,10 @@ import org.apache.spark.sql.SparkSession;
 /** Opens Spark sessions without a web interface, without log noise, bound to this machine. */
 public final class SparkSessions {
   private static final Pattern LOCAL =
-      Pattern.compile("local(?:\\[(\\*|\\d+)(?:\\s*,\\s*\\d+)?])?");
+      Pattern.compile("local(?:\\[(\\*|[1-9]\\d*)(?:\\s*,\\s*\\d+)?])?");
   private static final Pattern LOCAL_CLUSTER =
       Pattern.compile("local-cluster\\[\\s*(\\d+)\\s*,\\s*(\\d+)\\s*,\\s*(\\d+)\\s*]");
-  private static final Pattern CLUSTER = Pattern.compile("yarn|(spark|k8s)://.+");
+  private static final Pattern CLUSTER = Pattern.compile("spark://.+");
   private static final Pattern OWN_JAR =
       Pattern.compile("(quern-.*|jackson-(core|databind)-3\\..*)\\.jar");
   private static final String LOOPBACK = "127.0.0.1";
@@ -50,6 +50,9 @@ public final class SparkSessions {
             // A task that fails on a bad file fails again: retries only help against lost
             // executors.
             .config("spark.task.maxFailures", 2)
+            // What tasks return is planned for: of a large model's predictors more than Spark's
+            // gigabyte.
+            .config("spark.driver.maxResultSize", 0)
             .config("spark.log.structuredLogging.enabled", false);
     if (isLocal(master) || LOCAL_CLUSTER.matcher(master).matches()) {
       builder.config("spark.driver.host", LOOPBACK).config("spark.driver.bindAddress", LOOPBACK);
@@ -80,8 +83,7 @@ public final class SparkSessions {
             || CLUSTER.matcher(master).matches();
     if (!known) {
       throw new IllegalArgumentException(
-          "--master: expected local[2], local[*], spark://host:7077, yarn or k8s://..., found "
-              + master);
+          "--master: expected local[2], local[*] or spark://host:7077, found " + master);
     }
   }
 
@@ -104,7 +106,7 @@ public final class SparkSessions {
       }
       return threads.equals("*")
           ? Runtime.getRuntime().availableProcessors()
-          : Math.max(1, Integer.parseInt(threads));
+          : Integer.parseInt(threads);
     }
     Matcher cluster = LOCAL_CLUSTER.matcher(master);
     return cluster.matches()
