@@ -76,4 +76,8 @@ while [ "$killed" -lt "$kills" ] && [ "$round" -lt $((5 * kills)) ]; do
   fi
   rm -rf "$pack"
 done
+if [ "$killed" -lt "$kills" ]; then
+  echo "crash-test: $killed kills met an unfinished pack, expected $kills: conversions end too soon here" >&2
+  exit 1
+fi
 echo "crash-test: $killed kills, $round packs, all equal to the undisturbed one"
