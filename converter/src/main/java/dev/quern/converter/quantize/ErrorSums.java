@@ -6,7 +6,7 @@ import jdk.incubator.vector.VectorSpecies;
 
 /** Sums over a tensor that compare the weights w with what is stored, ŵ. */
 final class ErrorSums {
-  private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Float> LANES = Moments.LANES;
   private static final int CHUNK = 1024;
 
   private double weights;

@@ -5,7 +5,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /** Running power sums of the weights of a tensor, for their excess kurtosis. */
 final class Moments {
-  private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
+  /** What every machine has: sums, and with them a pack's statistics, are the same on all. */
+  static final VectorSpecies<Float> LANES = FloatVector.SPECIES_128;
 
   /** Summed in float lanes only this far, then in double: keeps seven digits. */
   private static final int CHUNK = 1024;
