@@ -124,13 +124,18 @@ public final class FileCursor implements Closeable {
 
   /** The integer at byte {@code at}, which the file holds, wherever the cursor is. */
   int intAt(long at) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    return bytesAt(at, Integer.BYTES).getInt(0);
+  }
+
+  /** Bytes [at, at + n), which the file holds, wherever the cursor is. */
+  ByteBuffer bytesAt(long at, int n) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
     while (bytes.hasRemaining()) {
       if (channel.read(bytes, at + bytes.position()) < 0) {
-        throw truncated(Integer.BYTES);
+        throw truncated(n);
       }
     }
-    return bytes.getInt(0);
+    return bytes.flip();
   }
 
   /** CRC32C of bytes [from, from + length), wherever the cursor is. */

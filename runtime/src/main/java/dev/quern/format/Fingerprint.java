@@ -14,13 +14,20 @@ import java.util.HexFormat;
 import java.util.Map;
 
 /**
- * Tells one source model from another without reading its weights: SHA-256 over {@code config.json}
- * where there is one, then of each shard, in the order of their names, its name, length and header:
- * of safetensors the JSON, of GGUF all that precedes the first tensor.
+ * Tells one source model from another without reading all its weights: SHA-256 over {@code
+ * config.json} where there is one, then of each shard, in the order of their names, its name,
+ * length, header (of safetensors the JSON, of GGUF all that precedes the first tensor) and samples
+ * of what follows. Training moves every weight, so the next checkpoint of the same shapes differs
+ * in the samples; a shard repaired elsewhere does not.
  */
 public final class Fingerprint {
   private static final long MAX_CONFIG_BYTES = 64 << 20;
   private static final int PIECE_BYTES = 1 << 20;
+
+  /** Of each shard, evenly spaced from the first to the last byte of its weights. */
+  private static final int SAMPLES = 16;
+
+  private static final int SAMPLE_BYTES = 4096;
 
   private Fingerprint() {}
 
@@ -49,6 +56,7 @@ public final class Fingerprint {
         try (FileCursor in = FileCursor.open(file)) {
           long headerBytes = in.readLong(); // as SafetensorsFolder has just checked it
           addBytes(sha, in.readBytes(Math.toIntExact(headerBytes)));
+          addSamples(sha, in);
         }
       }
     }
@@ -70,8 +78,18 @@ public final class Fingerprint {
           for (long left = bytes; left > 0; left -= PIECE_BYTES) {
             sha.update(in.readBytes((int) Math.min(PIECE_BYTES, left)));
           }
+          addSamples(sha, in);
         }
       }
+    }
+  }
+
+  /** Of what follows the cursor. */
+  private static void addSamples(MessageDigest sha, FileCursor in) throws IOException {
+    int bytes = (int) Math.min(SAMPLE_BYTES, in.remaining());
+    long room = in.remaining() - bytes;
+    for (int i = 0; i < SAMPLES; i++) {
+      sha.update(in.bytesAt(in.position() + room * i / (SAMPLES - 1), bytes));
     }
   }
 

@@ -32,11 +32,11 @@ class FingerprintTest {
   }
 
   @Test
-  void headerNameAndLengthCountAndWeightsDoNot() throws IOException {
+  void nameLengthHeaderAndWeightsCount() throws IOException {
     String original = Fingerprint.of(write("a.gguf", model("m", "t", WEIGHTS)));
     byte[] others = {9, 9, 9, 9, 9, 9, 9, 9};
-    assertEquals(original, Fingerprint.of(write("a.gguf", model("m", "t", others))));
     Set<String> all = new HashSet<>(List.of(original));
+    all.add(Fingerprint.of(write("a.gguf", model("m", "t", others))));
     all.add(Fingerprint.of(write("b.gguf", model("m", "t", WEIGHTS))));
     all.add(Fingerprint.of(write("a.gguf", model("n", "t", WEIGHTS))));
     all.add(Fingerprint.of(write("a.gguf", model("m", "u", WEIGHTS))));
@@ -44,7 +44,22 @@ class FingerprintTest {
     byte[] bytes = Files.readAllBytes(longer);
     Files.write(longer, Arrays.copyOf(bytes, bytes.length + 32));
     all.add(Fingerprint.of(longer));
-    assertEquals(5, all.size());
+    assertEquals(6, all.size());
+    assertEquals(original, Fingerprint.of(write("a.gguf", model("m", "t", WEIGHTS))));
+  }
+
+  /** Of a large file the first byte, the last and some between are read. */
+  @Test
+  void weightsAreSampled() throws IOException {
+    byte[] weights = new byte[1 << 20];
+    String original = Fingerprint.of(write("a.gguf", model("m", "t", weights)));
+    int step = (weights.length - 4096) / 15;
+    for (int at : new int[] {0, 7 * step, weights.length - 1}) {
+      weights[at] ^= 1;
+      assertNotEquals(original, Fingerprint.of(write("a.gguf", model("m", "t", weights))));
+      weights[at] ^= 1;
+    }
+    assertEquals(original, Fingerprint.of(write("a.gguf", model("m", "t", weights))));
   }
 
   /** The first shard may hold metadata alone; any shard stands for all. */

@@ -59,7 +59,7 @@ public record Results(
   public record Run(String command, String date, String commit, long seed) {}
 
   /**
-   * @param fingerprint of the source's tensors
+   * @param fingerprint of the source, see {@link dev.quern.format.Fingerprint}
    */
   public record Model(
       String name,

@@ -20,7 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
  * {@link #PLAN_NAME} while a conversion runs and as {@link #NAME} in the finished pack.
  *
  * @param source name of the model's folder
- * @param fingerprint of its configuration and headers
+ * @param fingerprint of its configuration, headers and samples of its weights
  * @param options by their names on the command line
  */
 public record ConversionRecord(
