@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
       "its caches get; with --io direct every miss is read from the device."
     })
 public final class StreamingCommand implements Callable<Integer> {
+  private static final int PROMPT_TOKENS = 2000;
   private static final int ROUTING_TOKENS = 3072;
   private static final int ROUTING_WINDOW = 512;
 
@@ -66,8 +67,11 @@ public final class StreamingCommand implements Callable<Integer> {
   @Option(names = "--warm-up", defaultValue = "64", description = "tokens decoded before it")
   private int warmUp;
 
-  @Option(names = "--prompt", defaultValue = "2000", description = "tokens of the prompt")
-  private int prompt;
+  @Option(
+      names = "--prompt",
+      paramLabel = "N",
+      description = "tokens of the prompt (" + PROMPT_TOKENS + ", or the model's context)")
+  private Optional<Integer> prompt;
 
   @Option(
       names = "--chunk",
@@ -114,7 +118,7 @@ public final class StreamingCommand implements Callable<Integer> {
             shares.stream().map(percent -> percent / 100.0).toList(),
             warmUp,
             tokens,
-            prompt,
+            promptTokens(),
             shares.getFirst() / 100.0,
             workers,
             io,
@@ -141,6 +145,20 @@ public final class StreamingCommand implements Callable<Integer> {
         out,
         spec.commandLine().getOut());
     return 0;
+  }
+
+  /** What is too long is said before anything is measured. */
+  private int promptTokens() throws IOException {
+    try (ModelSource source = ModelSource.open(pack)) {
+      int context = source.config().maxPositions();
+      int tokens = prompt.orElse(Math.min(PROMPT_TOKENS, context));
+      if (tokens > context) {
+        throw new IllegalArgumentException(
+            "--prompt: expected at most %d, the model's context, found %d"
+                .formatted(context, tokens));
+      }
+      return tokens;
+    }
   }
 
   /** A plan that knows the routing of a later part of the text. */

@@ -57,6 +57,7 @@ public final class Evaluation {
    * @throws FormatException if model or text are wrong, or a kept pack was made otherwise
    */
   public Results run() throws IOException {
+    options.master().ifPresent(SparkSessions::checkMaster);
     Files.createDirectories(options.packs());
     ModelConfig config;
     try (ModelSource source = ModelSource.open(options.model())) {
@@ -71,14 +72,20 @@ public final class Evaluation {
           "--seq-len: the model's context is %d, found %d"
               .formatted(config.maxPositions(), options.windowTokens()));
     }
+    ReferenceWindow.check(options.windowTokens(), config.vocabSize());
     List<int[]> all = Windows.cut(tokens(options), options.windowTokens());
     List<int[]> windows = Windows.choose(all, options.windows().orElse(Integer.MAX_VALUE));
     List<ConvertedVariant> variants = convert();
     List<Path> paths = new ArrayList<>(List.of(options.model()));
     variants.forEach(variant -> paths.add(variant.pack()));
+    List<Quality> quality;
     try (LockstepRunner runner =
         LockstepRunner.open(paths, options.windowTokens(), options.threads())) {
-      List<Quality> quality = quality(runner, paths, windows);
+      quality = quality(runner, paths, windows);
+    }
+    // Quality is that of the weights, in float32; speed is what generating them has.
+    try (LockstepRunner runner =
+        LockstepRunner.asGenerating(paths, options.windowTokens(), options.threads())) {
       Throughput.Plan plan = Throughput.Plan.within(config.maxPositions(), options.repetitions());
       progress.accept("measuring speed");
       List<Throughput> speed = Throughput.measure(runner.models(), windows.getFirst(), plan);

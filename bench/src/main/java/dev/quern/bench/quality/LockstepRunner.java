@@ -9,6 +9,7 @@ import dev.quern.model.Session;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -35,8 +36,20 @@ public final class LockstepRunner implements AutoCloseable {
    */
   public static LockstepRunner open(List<Path> paths, int windowTokens, int threads)
       throws IOException {
-    ModelOptions each = new ModelOptions(threads).with(Activations.F32).with(KvType.F32);
-    return open(paths, paths.stream().map(path -> each).toList(), windowTokens, false);
+    ModelOptions exact = new ModelOptions(threads).with(Activations.F32).with(KvType.F32);
+    return open(paths, Collections.nCopies(paths.size(), exact), windowTokens, false);
+  }
+
+  /**
+   * With the activations, keys and values that {@code generate} computes with.
+   *
+   * @param paths the original first
+   * @param windowTokens the longest window
+   */
+  static LockstepRunner asGenerating(List<Path> paths, int windowTokens, int threads)
+      throws IOException {
+    ModelOptions each = new ModelOptions(threads);
+    return open(paths, Collections.nCopies(paths.size(), each), windowTokens, false);
   }
 
   /**

@@ -16,6 +16,24 @@ final class ReferenceWindow {
   private double[] norms = {};
   private int[] best = {};
 
+  /**
+   * @throws IllegalArgumentException if a window's logits are more than an array holds, or more
+   *     than half of the heap
+   */
+  static void check(int windowTokens, int vocabSize) {
+    long floats = Math.min(Integer.MAX_VALUE, Runtime.getRuntime().maxMemory() / 2 / Float.BYTES);
+    long longest = floats / vocabSize;
+    if (windowTokens - 1 > longest) {
+      throw new IllegalArgumentException(
+          "--seq-len: expected at most %d, as %d logits per token are kept in a heap of %,d MB, found %d"
+              .formatted(
+                  longest + 1,
+                  vocabSize,
+                  Runtime.getRuntime().maxMemory() / 1_000_000,
+                  windowTokens));
+    }
+  }
+
   ReferenceWindow(int vocabSize) {
     this.vocabSize = vocabSize;
     math = new Logits(Kernels.best(), vocabSize);

@@ -18,7 +18,8 @@ final class HtmlReport {
       minus that of the original, with the 95 % interval of a paired bootstrap over windows. KLD: mean
       KL divergence from the original, nats per token. Top-1: how often the most probable token is the
       original's. Rel. MSE: of the stored weights, without the residual of QJL. Prefill and decode:
-      tokens per second. Bandwidth: share of the machine's measured read speed that the weights touched
+      tokens per second, with integer activations and float16 keys and values, as when generating; quality
+      is that of the weights, in float32. Bandwidth: share of the machine's measured read speed that the weights touched
       in decode make up.</p>
       """;
 

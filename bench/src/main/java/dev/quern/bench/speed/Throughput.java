@@ -13,6 +13,8 @@ import java.util.List;
  * @param decode of tokens read one by one after a prompt, as generation does
  */
 public record Throughput(List<Double> prefill, List<Double> decode) {
+  private static final int MAX_WARM_UP_SECONDS = 5; // of each model
+
   public Throughput {
     prefill = List.copyOf(prefill);
     decode = List.copyOf(decode);
@@ -23,7 +25,7 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
    *
    * @param prefillTokens of the prompt
    * @param decodeTokens read one by one after {@link #decodePromptTokens}
-   * @param repetitions at least 1, after one that does not count
+   * @param repetitions at least 1, after some that do not count
    */
   public record Plan(int prefillTokens, int decodeTokens, int repetitions) {
     private static final int MAX_DECODE_PROMPT = 64;
@@ -52,7 +54,8 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
   }
 
   /**
-   * Measures all models in turns, so that a machine that slows down slows all of them.
+   * Measures all models in turns, so that a machine that slows down slows all of them, each warmed
+   * up until it gets no faster, or for some seconds.
    *
    * @param text at least one id; repeated as often as needed
    */
@@ -67,14 +70,11 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
     }
     int[] ids = new int[plan.sessionTokens()];
     Arrays.setAll(ids, i -> text[i % text.length]);
-    for (int repetition = 0; repetition <= plan.repetitions(); repetition++) {
+    sessions.forEach(session -> warmUp(session, ids, plan));
+    for (int repetition = 0; repetition < plan.repetitions(); repetition++) {
       for (int m = 0; m < models.size(); m++) {
-        double read = prefill(sessions.get(m), ids, plan);
-        double written = decode(sessions.get(m), ids, plan);
-        if (repetition > 0) { // the first one warms up
-          prefill.get(m).add(read);
-          decode.get(m).add(written);
-        }
+        prefill.get(m).add(prefill(sessions.get(m), ids, plan));
+        decode.get(m).add(decode(sessions.get(m), ids, plan));
       }
     }
     sessions.forEach(Session::close);
@@ -83,6 +83,16 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
       results.add(new Throughput(prefill.get(m), decode.get(m)));
     }
     return results;
+  }
+
+  private static void warmUp(Session session, int[] ids, Plan plan) {
+    WarmUp warmUp = new WarmUp(MAX_WARM_UP_SECONDS);
+    while (!warmUp.isOver()) {
+      long start = System.nanoTime();
+      prefill(session, ids, plan);
+      decode(session, ids, plan);
+      warmUp.add(System.nanoTime() - start);
+    }
   }
 
   private static double prefill(Session session, int[] ids, Plan plan) {

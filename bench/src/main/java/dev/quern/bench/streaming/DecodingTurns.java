@@ -1,5 +1,6 @@
 package dev.quern.bench.streaming;
 
+import dev.quern.bench.speed.Throughput;
 import dev.quern.bench.streaming.StreamingResults.Decoding;
 import dev.quern.experts.StreamStatistics;
 import dev.quern.model.Model;
@@ -15,8 +16,6 @@ import java.util.Optional;
  * a machine with other users, changes from minute to minute, and turns see the same of it.
  */
 final class DecodingTurns implements AutoCloseable {
-  private static final int TURN_TOKENS = 16;
-
   private final StreamingProtocol protocol;
   private final List<Runner> runners = new ArrayList<>();
 
@@ -75,9 +74,9 @@ final class DecodingTurns implements AutoCloseable {
       runner.start = runner.statistics();
     }
     int end = protocol.warmUpTokens() + protocol.tokens();
-    for (int from = protocol.warmUpTokens(); from < end; from += TURN_TOKENS) {
+    for (int from = protocol.warmUpTokens(); from < end; from += StreamingProtocol.WINDOW) {
       for (Runner runner : runners) {
-        runner.turn(protocol, from, Math.min(TURN_TOKENS, end - from));
+        runner.turn(protocol, from, Math.min(StreamingProtocol.WINDOW, end - from));
       }
     }
     return runners.stream().map(runner -> decoding(runner, share)).toList();
@@ -114,8 +113,7 @@ final class DecodingTurns implements AutoCloseable {
     for (int turn = 0; turn < base.size(); turn++) {
       ratios.add(base.get(turn) / runner.seconds.get(turn));
     }
-    ratios.sort(null);
-    return ratios.get(ratios.size() / 2);
+    return Throughput.median(ratios);
   }
 
   @Override

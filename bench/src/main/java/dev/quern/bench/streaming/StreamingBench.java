@@ -83,7 +83,7 @@ public final class StreamingBench {
     return new StreamingResults(
         Optional.ofNullable(System.getenv("QUERN_COMMAND")).orElse("quern bench streaming"),
         SourceCommit.describe(),
-        Machine.detect(protocol.threads(), MemoryBandwidth.measure(protocol.threads())),
+        Machine.detect(protocol.threads(), 1e9 * MemoryBandwidth.measure(protocol.threads())),
         protocol.pack().getFileName().toString(),
         bitsPerWeight(protocol.pack()),
         runs.allBytes(),

@@ -17,7 +17,7 @@ import java.util.Optional;
  * @param topicIds tokens of another text, for the switch of topics
  * @param shares of all experts that fit in memory
  * @param warmUpTokens decoded before a measurement begins
- * @param tokens decoded in a measurement
+ * @param tokens decoded in a measurement, at least {@value #WINDOW}
  * @param prefillTokens of the prompt
  * @param prefillShare of all experts that fit in memory while the prompt is read
  * @param profile to warm a cache with; empty to record one from the text's first part
@@ -34,8 +34,15 @@ public record StreamingProtocol(
     int threads,
     IoMode io,
     Optional<ExpertProfile> profile) {
+  /** Tokens of a turn, and of a window in which hits are counted. */
+  static final int WINDOW = 16;
+
   public StreamingProtocol {
     shares = List.copyOf(shares);
+    if (tokens < WINDOW) {
+      throw new IllegalArgumentException(
+          "--tokens: expected at least %d, found %d".formatted(WINDOW, tokens));
+    }
     if (ids.length < warmUpTokens + tokens || ids.length < prefillTokens) {
       throw new IllegalArgumentException(
           "the text has %d tokens, expected at least %d"

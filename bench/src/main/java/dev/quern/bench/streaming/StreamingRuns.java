@@ -40,7 +40,6 @@ import java.util.function.Consumer;
 final class StreamingRuns {
   private static final int READING_TURNS = 5;
   private static final int READING_MILLIS = 1000;
-  private static final int WINDOW = 16;
 
   private final StreamingProtocol protocol;
   private final Consumer<String> progress;
@@ -276,14 +275,16 @@ final class StreamingRuns {
         session.append(one);
       }
       session.truncate(0);
-      for (int from = 0; from + WINDOW <= protocol.tokens(); from += WINDOW) {
+      for (int from = 0;
+          from + StreamingProtocol.WINDOW <= protocol.tokens();
+          from += StreamingProtocol.WINDOW) {
         StreamStatistics start = model.streams().orElseThrow().statistics();
-        protocol.decode(session, from, WINDOW);
+        protocol.decode(session, from, StreamingProtocol.WINDOW);
         rates.add(model.streams().orElseThrow().statistics().since(start).hitRate());
       }
     }
     progress.accept("warming, %s: first window %.3f".formatted(name, rates.getFirst()));
-    return new Warming(name, share, WINDOW, rates);
+    return new Warming(name, share, StreamingProtocol.WINDOW, rates);
   }
 
   /** Reads one prompt in every way that its memory allows. */

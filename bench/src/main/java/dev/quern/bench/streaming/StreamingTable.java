@@ -1,5 +1,6 @@
 package dev.quern.bench.streaming;
 
+import dev.quern.bench.speed.Throughput;
 import dev.quern.bench.streaming.StreamingResults.Decoding;
 import dev.quern.bench.streaming.StreamingResults.Memory;
 import dev.quern.bench.streaming.StreamingResults.Prefilling;
@@ -30,7 +31,7 @@ final class StreamingTable {
         reading.plainBytesPerSecond() / 1e6,
         reading.storeBytesPerSecond() / 1e6,
         reading.ratios().size(),
-        reading.ratios().get(reading.ratios().size() / 2),
+        Throughput.median(reading.ratios()),
         reading.ratios().getFirst(),
         reading.ratios().getLast());
     reading
@@ -113,7 +114,7 @@ final class StreamingTable {
       line(
           out,
           "%ntokens/s predicted: off by %.1f %% in the median of %d, %.1f %% at most",
-          100 * median(errors),
+          100 * Throughput.median(errors),
           errors.size(),
           100 * errors.stream().max(Double::compare).orElseThrow());
     }
@@ -151,11 +152,7 @@ final class StreamingTable {
           m.measuredBytes() / 1e6,
           100 * off);
     }
-    line(out, "off by %.1f %% in the median", 100 * median(errors));
-  }
-
-  private static double median(List<Double> values) {
-    return values.stream().sorted().toList().get(values.size() / 2);
+    line(out, "off by %.1f %% in the median", 100 * Throughput.median(errors));
   }
 
   private static void line(PrintWriter out, String format, Object... values) {
