@@ -97,7 +97,8 @@ public final class ExpertStreams implements AutoCloseable {
               memory.bytes()
                   + weights.restResident()
                   + streaming.policy().stateBytes(layers, config.numExperts())
-                  + (standIns ? weights.standInBytes() : 0);
+                  + (standIns ? weights.standInBytes() : 0)
+                  + predictorBytes(pack, streaming.prediction());
           long least = Math.multiplyExact(largest, config.topK());
           yield new Plan(other, Math.min(bytes - other, all), all, least).check();
         }
@@ -271,6 +272,26 @@ public final class ExpertStreams implements AutoCloseable {
       case SHADOW -> Optional.of(shadow(model, pack));
       case BEST -> Optional.of(hasShadow ? shadow(model, pack) : nextRouter(model));
     };
+  }
+
+  /**
+   * What predicting takes: the weights of the pack's shadow, or the routers once more in float32.
+   *
+   * @param model a pack, or what it will be made from
+   */
+  public static long predictorBytes(ModelSource model, Streaming.Prediction prediction) {
+    Path weights = model.path().resolve(ShadowFile.FOLDER).resolve(ShadowFile.WEIGHTS_NAME);
+    boolean shadow =
+        prediction == Streaming.Prediction.SHADOW
+            || prediction == Streaming.Prediction.BEST && Files.exists(weights);
+    if (shadow) {
+      return weights.toFile().length(); // 0 where it is missing, which opening it says
+    }
+    if (prediction == Streaming.Prediction.NONE) {
+      return 0;
+    }
+    ModelConfig config = model.config();
+    return MemoryFit.expertCount(config) * config.hiddenSize() * Float.BYTES;
   }
 
   private ExpertPredictor shadow(Model model, Path pack) throws IOException {

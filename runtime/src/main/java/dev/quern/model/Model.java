@@ -133,8 +133,10 @@ public final class Model implements AutoCloseable {
    * An empty text.
    *
    * @param maxTokens the longest it may become, at most {@link ModelConfig#maxPositions}
+   * @throws IllegalArgumentException if that is too long, for the model or the Java heap
    */
   public Session newSession(int maxTokens) {
+    RunMemory.of(config(), maxTokens, options.kvType()).requireHeap();
     Session session = new Session(config(), weights, kernels, matMul, options.run(), maxTokens);
     streams.ifPresent(open -> {
       open.observers().forEach(session::observe);

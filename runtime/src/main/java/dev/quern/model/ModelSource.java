@@ -46,6 +46,11 @@ public sealed interface ModelSource extends AutoCloseable {
    */
   StoredMatrix stored(TensorKey key) throws FormatException;
 
+  /** Whether the head has weights of its own, not the embedding's. */
+  default boolean hasHead() {
+    return !config().tieWordEmbeddings();
+  }
+
   /** Bytes in place in a mapped file; valid until {@link #close}. */
   MemorySegment map(Extent extent);
 
@@ -114,6 +119,12 @@ public sealed interface ModelSource extends AutoCloseable {
           new RowEncoding.Plain(info.dtype()),
           ElementChange.NONE,
           List.of(raw.extent()));
+    }
+
+    /** That of a tied model, too, where the two are stored at different bits. */
+    @Override
+    public boolean hasHead() {
+      return ModelSource.super.hasHead() || has(TensorKey.of(TensorRole.HEAD));
     }
 
     /** Whether a tensor lies among the dense ones. */

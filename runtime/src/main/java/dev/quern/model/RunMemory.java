@@ -157,6 +157,19 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     };
   }
 
+  /**
+   * @throws IllegalArgumentException if the Java heap, where all of this lies, cannot hold it
+   */
+  void requireHeap() {
+    long needed = cache + states + buffers;
+    long heap = Runtime.getRuntime().maxMemory();
+    if (needed > heap) {
+      throw new IllegalArgumentException(
+          "context: %,d positions take %,d MB of the Java heap, which may have %,d MB. Shorten the context, or allow more (QUERN_JAVA_OPTS=-Xmx...)"
+              .formatted(context, Math.ceilDiv(needed, 1_000_000), heap / 1_000_000));
+    }
+  }
+
   /** Everything, the virtual machine included. */
   public long bytes() {
     return MACHINE + cache + states + buffers;

@@ -67,9 +67,11 @@ public record WeightSizes(
   public static WeightSizes of(ModelSource source) throws FormatException {
     return switch (source) {
       case ModelSource.Unconverted unconverted ->
-          new Sum(source.config()).addAll(key -> inSource(unconverted, key)).all();
+          new Sum(source.config(), source.hasHead())
+              .addAll(key -> inSource(unconverted, key))
+              .all();
       case ModelSource.Packed packed ->
-          new Sum(source.config())
+          new Sum(source.config(), source.hasHead())
               .addAll(key -> inPack(packed, key))
               .withFiles(expertFiles(packed, Pack::expertPath))
               .withStandIns(expertFiles(packed, Pack::standInPath));
@@ -79,7 +81,9 @@ public record WeightSizes(
   /** A model of which only the configuration is known, all weights of one type. */
   public static WeightSizes of(ModelConfig config, DType dtype) {
     try {
-      return new Sum(config).addKinds(key -> numbers(config, key, dtype)).all();
+      return new Sum(config, !config.tieWordEmbeddings())
+          .addKinds(key -> numbers(config, key, dtype))
+          .all();
     } catch (FormatException e) {
       throw new AssertionError("no file is read", e);
     }
@@ -94,7 +98,9 @@ public record WeightSizes(
   public static WeightSizes converted(ModelConfig config, Encodings encodings, int bits)
       throws FormatException {
     QuantScheme scheme = QuantScheme.turbo(bits);
-    Sum sum = new Sum(config).addKinds(key -> inNewPack(config, encodings, key, scheme));
+    Sum sum =
+        new Sum(config, !config.tieWordEmbeddings())
+            .addKinds(key -> inNewPack(config, encodings, key, scheme));
     long files = 0;
     for (int layer = 0; layer < config.numLayers(); layer++) {
       if (config.hasExperts(layer)) {
@@ -192,6 +198,7 @@ public record WeightSizes(
   /** One pass over all tensors. */
   private static final class Sum {
     private final ModelConfig config;
+    private final boolean hasHead;
     private long expertWeights;
     private long expertBytes;
     private long restWeights;
@@ -199,8 +206,12 @@ public record WeightSizes(
     private long restResident;
     private long perToken;
 
-    Sum(ModelConfig config) {
+    /**
+     * @param hasHead see {@link ModelSource#hasHead}
+     */
+    Sum(ModelConfig config, boolean hasHead) {
       this.config = config;
+      this.hasHead = hasHead;
     }
 
     /** Every tensor on its own: experts may be stored differently. */
@@ -213,6 +224,10 @@ public record WeightSizes(
         } else {
           addExperts(key, storage.of(key), 1, key.expert() < config.topK() ? 1 : 0);
         }
+      }
+      if (hasHead && config.tieWordEmbeddings()) {
+        TensorKey head = TensorKey.of(TensorRole.HEAD);
+        addRest(head, storage.of(head));
       }
       return this;
     }
@@ -241,7 +256,7 @@ public record WeightSizes(
       restWeights = plus(restWeights, elements(config, key), 1);
       restBytes = plus(restBytes, bytes.stored, 1);
       restResident = plus(restResident, bytes.resident, 1);
-      boolean oneRow = key.role() == TensorRole.EMBEDDING && !config.tieWordEmbeddings();
+      boolean oneRow = key.role() == TensorRole.EMBEDDING && hasHead;
       long read = oneRow ? bytes.resident / config.vocabSize() : bytes.resident;
       perToken = plus(perToken, read, 1);
     }

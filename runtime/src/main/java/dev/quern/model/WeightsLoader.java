@@ -105,14 +105,8 @@ final class WeightsLoader {
         embedding,
         List.copyOf(layers),
         vector(TensorRole.FINAL_NORM, -1),
-        hasHead() ? linear(TensorRole.HEAD, -1) : embedding,
+        source.hasHead() ? linear(TensorRole.HEAD, -1) : embedding,
         experts);
-  }
-
-  /** A pack of a tied model has a head of its own where the two are stored at different bits. */
-  private boolean hasHead() {
-    return !config.tieWordEmbeddings()
-        || source instanceof ModelSource.Packed packed && packed.has(TensorKey.of(TensorRole.HEAD));
   }
 
   private Weights.Layer layer(int layer) throws IOException {

@@ -2,6 +2,7 @@ package dev.quern.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.kv.KvType;
 import java.util.List;
@@ -38,6 +39,15 @@ class RunMemoryTest {
     assertEquals((2 * 2 * 16 + 518) * 2, memory.cachePerToken());
     assertEquals(512 * memory.cachePerToken(), memory.cache());
     assertEquals(0, memory.states());
+  }
+
+  @Test
+  void whatTheJavaHeapCannotHoldIsRefused() {
+    RunMemory.of(model(GROUPED), 300, KvType.F16).requireHeap();
+    long heap = Runtime.getRuntime().maxMemory();
+    RunMemory memory = new RunMemory(300, 0, heap - 100, 60, 41);
+    String message = assertThrows(IllegalArgumentException.class, memory::requireHeap).getMessage();
+    assertTrue(message.startsWith("context: 300 positions take "), message);
   }
 
   /** 63 tokens of 128 queries of 518 are the most that fit in 4 Mi elements. */

@@ -72,7 +72,10 @@ public record DecodeCost(
 
   /** As a pack has them. */
   static Stored in(ModelSource.Packed pack) {
-    return key -> {
+    return asked -> {
+      // Where the embedding would be the head, one of other bits may be.
+      boolean head = asked.role() == TensorRole.EMBEDDING && pack.hasHead();
+      TensorKey key = head ? TensorKey.of(TensorRole.HEAD) : asked;
       if (key.role().scope() == TensorRole.Scope.EXPERT) {
         ExpertMatrix matrix = pack.expertMatrix(key);
         return matrix.scheme().isPresent()

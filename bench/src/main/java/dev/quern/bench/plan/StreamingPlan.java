@@ -8,9 +8,11 @@ import dev.quern.format.FormatException;
 import dev.quern.format.Pack;
 import dev.quern.format.ShadowFile;
 import dev.quern.kv.KvType;
+import dev.quern.model.ExpertStreams;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
+import dev.quern.model.Streaming;
 import dev.quern.model.WeightSizes;
 import dev.quern.system.DiskSpeed;
 import dev.quern.system.IoMode;
@@ -227,7 +229,8 @@ public final class StreamingPlan {
         0,
         memory.bytes()
             + WeightSizes.of(pack).restResident()
-            + stateBytes(question.policy(), pack.config()),
+            + stateBytes(question.policy(), pack.config())
+            + ExpertStreams.predictorBytes(pack, Streaming.Prediction.BEST),
         Math.ceilDiv(bytes, experts),
         experts,
         whole.isPresent() ? products.adjusted(whole.getAsDouble() + cache) : products);
@@ -248,7 +251,10 @@ public final class StreamingPlan {
             * config.numExperts();
     return new Variant(
         bits,
-        memory.bytes() + weights.restResident() + stateBytes(policy, config),
+        memory.bytes()
+            + weights.restResident()
+            + stateBytes(policy, config)
+            + ExpertStreams.predictorBytes(model, Streaming.Prediction.BEST),
         PageMemory.roundUp(Math.ceilDiv(weights.expertBytes(), experts)),
         experts,
         DecodeCost.of(config, DecodeCost.converted(encodings, bits), memory.context(), kernels));

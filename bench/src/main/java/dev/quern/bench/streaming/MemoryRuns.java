@@ -6,9 +6,11 @@ import dev.quern.experts.CachePolicyKind;
 import dev.quern.format.FormatException;
 import dev.quern.format.Json;
 import dev.quern.kv.KvType;
+import dev.quern.model.ExpertStreams;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
+import dev.quern.model.Streaming;
 import dev.quern.model.WeightSizes;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -42,6 +44,7 @@ final class MemoryRuns {
           RunMemory.of(config, context, KvType.F16).bytes()
               + WeightSizes.of(source).restResident()
               + CachePolicyKind.DEFAULT.stateBytes(config.numLayers(), config.numExperts())
+              + ExpertStreams.predictorBytes(source, Streaming.Prediction.BEST)
               + Math.round(share * experts) * slotBytes;
     }
     List<String> command = new ArrayList<>();

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ConvertCommandTest {
   @TempDir private Path folder;
@@ -78,10 +79,12 @@ class ConvertCommandTest {
     assertFalse(Files.exists(pack));
   }
 
-  @Test
-  void unknownMasterIsOneLineAndWritesNothing() {
-    assertEquals(1, convert(TinyMoe.MODEL, "--bits", "3", "--master", "lokal"));
-    assertTrue(err.toString().contains("found lokal"), err.toString());
+  /** Spark on a cluster is its own: no other resource manager is on the class path. */
+  @ParameterizedTest
+  @ValueSource(strings = {"lokal", "local[0]", "yarn", "k8s://https://host:443"})
+  void unknownMasterIsOneLineAndWritesNothing(String master) {
+    assertEquals(1, convert(TinyMoe.MODEL, "--bits", "3", "--master", master));
+    assertTrue(err.toString().contains("found " + master), err.toString());
     assertEquals(1, err.toString().lines().count(), err.toString());
     assertFalse(Files.exists(pack));
   }

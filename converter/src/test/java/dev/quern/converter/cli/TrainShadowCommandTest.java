@@ -18,6 +18,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -132,6 +133,19 @@ class TrainShadowCommandTest {
     assertTrue(out.toString().contains("next router"), out.toString());
     assertFalse(out.toString().contains("ridge  "), out.toString());
     assertFalse(Files.exists(only.resolve(ShadowFile.FOLDER)));
+
+    // Only tasks read layer 3: what one of them throws must come through Spark as it is.
+    damage(traces.resolve("split=train").resolve("layer=00003").resolve("part-00000.parquet"));
+    assertEquals(1, quern(train));
+    assertEquals(1, err.toString().lines().filter(line -> line.startsWith("error: ")).count());
+    assertFalse(err.toString().contains("\tat "), err.toString());
+    assertTrue(err.toString().contains("part-00000.parquet"), err.toString());
+  }
+
+  private static void damage(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    Arrays.fill(bytes, bytes.length / 4, bytes.length / 2, (byte) 0x55);
+    Files.write(file, bytes);
   }
 
   @Test
