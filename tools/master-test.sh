@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Converts the small model on one task, on two, and on two executor processes: all packs must have
-# the same bytes.
+# the same bytes. Then scores it on the first and the last of them: all figures of quality must be the same.
 #   tools/master-test.sh [MASTER...]     default: local[1] local[2] local-cluster[2,1,1024]
 # The first of them is left at KEEP_PACK where that is set.
 set -euo pipefail
@@ -37,6 +37,19 @@ for i in "${!masters[@]}"; do
     exit 1
   fi
 done
+
+for i in 0 $((${#masters[@]} - 1)); do
+  echo "master-test: evaluate on ${masters[$i]}" >&2
+  "$root/quern" evaluate --model "$root/datasets/tiny-moe/model" --out "$scratch/report-$i" --bits 3 --no-rms --no-affine \
+    --no-qjl --num-samples 4 --repetitions 1 --master "${masters[$i]}" >"$scratch/table" 2>"$scratch/log" ||
+    { cat "$scratch/log" >&2; exit 1; }
+  grep -E '^(original|turbo)' "$scratch/table" | cut -c1-100 >"$scratch/quality-$i" # speeds come after it
+  if [ "$(wc -l <"$scratch/quality-$i")" -ne 2 ] || ! diff "$scratch/quality-0" "$scratch/quality-$i"; then
+    echo "master-test: ${masters[$i]} scored otherwise than ${masters[0]}" >&2
+    exit 1
+  fi
+done
+
 if [ -n "${KEEP_PACK:-}" ]; then
   rm -rf "$KEEP_PACK"
   mkdir -p "$(dirname "$KEEP_PACK")"
