@@ -13,8 +13,6 @@ import java.util.List;
  * @param decode of tokens read one by one after a prompt, as generation does
  */
 public record Throughput(List<Double> prefill, List<Double> decode) {
-  private static final int MAX_WARM_UP_SECONDS = 5; // of each model
-
   public Throughput {
     prefill = List.copyOf(prefill);
     decode = List.copyOf(decode);
@@ -55,7 +53,7 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
 
   /**
    * Measures all models in turns, so that a machine that slows down slows all of them, each warmed
-   * up until it gets no faster, or for some seconds.
+   * up until it gets no faster, or for a second per repetition.
    *
    * @param text at least one id; repeated as often as needed
    */
@@ -86,7 +84,7 @@ public record Throughput(List<Double> prefill, List<Double> decode) {
   }
 
   private static void warmUp(Session session, int[] ids, Plan plan) {
-    WarmUp warmUp = new WarmUp(MAX_WARM_UP_SECONDS);
+    WarmUp warmUp = new WarmUp(plan.repetitions());
     while (!warmUp.isOver()) {
       long start = System.nanoTime();
       prefill(session, ids, plan);
