@@ -28,8 +28,8 @@ public final class LossyOptions {
   @Option(
       names = "--skip-missing",
       description = {
-        "lossy: while decoding, leave out experts that are not in memory, but for the most heavily",
-        "weighted; needs --memory"
+        "lossy: while decoding (a prompt of one token counts), leave out experts that are not in",
+        "memory, but for the most heavily weighted; needs --memory"
       })
   private boolean skipMissing;
 
@@ -38,8 +38,9 @@ public final class LossyOptions {
       paramLabel = "BITS",
       defaultValue = "0",
       description = {
-        "lossy: while decoding, the pack's copies at so many bits answer for experts that are not",
-        "in memory; needs --memory and a pack converted with this option"
+        "lossy: while decoding (a prompt of one token counts), the pack's copies at so many bits",
+        "answer for experts that are not in memory; needs --memory and a pack converted with this",
+        "option"
       })
   private int standInBits;
 

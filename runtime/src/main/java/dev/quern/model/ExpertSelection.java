@@ -5,6 +5,9 @@ package dev.quern.model;
  * are left out, the rest is weighted up to the old sum if the family normalises its weights. Off
  * unless asked for.
  *
+ * <p>Decoding is the reading of a token alone, be it a prompt of one; what is left over of a longer
+ * prompt does not count.
+ *
  * @param perToken experts that a token keeps, the most heavily weighted; 0 for all
  * @param half keeps half of them, rounded down, instead
  * @param adaptive drops experts whose weight, this many times, is below the highest of the token; 0

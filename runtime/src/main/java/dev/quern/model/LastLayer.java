@@ -6,7 +6,7 @@ package dev.quern.model;
  * values.
  */
 public final class LastLayer {
-  /** A row alone counts as decoding, for which lossy options exist. */
+  /** A row alone is computed as in decoding: beside guesses, and CHUNKED reads few experts. */
   private static final int MIN_ROWS = 2;
 
   private LastLayer() {}

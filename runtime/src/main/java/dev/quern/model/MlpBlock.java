@@ -55,6 +55,13 @@ final class MlpBlock {
     moe.ifPresent(block -> block.speculate(guesses));
   }
 
+  /** Whether the passes that follow are of a token alone, for which lossy options exist. */
+  void decoding(boolean now) {
+    if (moe.isPresent()) { // once per token: a lambda would be an object
+      moe.get().decoding(now);
+    }
+  }
+
   /**
    * @param input normed hidden states, a row per token
    * @param start position of the first token

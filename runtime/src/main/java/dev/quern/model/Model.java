@@ -55,7 +55,7 @@ public final class Model implements AutoCloseable {
     Arena converted = Arena.ofShared();
     try {
       options.selection().limit(source.config().topK());
-      checkStandIns(options);
+      checkCached(options);
       return options.streaming().isPresent()
           ? streamed(source, converted, options)
           : new Model(source, converted, WeightsLoader.load(source, converted), options);
@@ -98,15 +98,13 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  private static void checkStandIns(ModelOptions options) {
-    if (!options.selection().standIns()) {
-      return;
-    }
-    if (options.streaming().isEmpty()) {
+  private static void checkCached(ModelOptions options) {
+    if (options.selection().dependsOnCache() && options.streaming().isEmpty()) {
       throw new IllegalArgumentException(
-          "stand-ins: they answer for experts that are not in memory. Add --memory, or do without");
+          "experts that are not in memory can be skipped or have stand-ins only where they are read"
+              + " from disk. Add --memory, or do without");
     }
-    if (options.streaming().get().speculate()) {
+    if (options.selection().standIns() && options.streaming().orElseThrow().speculate()) {
       throw new IllegalArgumentException(
           "stand-ins: they are not computed beforehand. Leave out --speculate, or the stand-ins");
     }

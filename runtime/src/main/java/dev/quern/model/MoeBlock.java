@@ -58,6 +58,7 @@ final class MoeBlock {
   private int outputBase;
   private int outputEnd;
   private boolean addShared;
+  private boolean decoding;
   private int sharedToCome; // tokens whose shared expert the next wave computes
   private long skipped;
   private long replaced;
@@ -139,7 +140,7 @@ final class MoeBlock {
     for (RoutingObserver observer : observers) {
       observer.routed(view);
     }
-    if (tokens == 1 && options.selection().skipMissing()) {
+    if (decoding && options.selection().skipMissing()) {
       skipMissing(layer);
     }
     sorted.sort(chosen, tokens);
@@ -148,6 +149,11 @@ final class MoeBlock {
     } else {
       runInWaves(layer, input, tokens);
     }
+  }
+
+  /** Whether the batches that follow are a token each, read alone. */
+  void decoding(boolean now) {
+    decoding = now;
   }
 
   /** Computes experts that are guessed before they are chosen, from now on. */
@@ -254,7 +260,7 @@ final class MoeBlock {
     outputEnd = rows;
     addShared = moe.shared().isPresent();
     sharedToCome = addShared ? tokens : 0;
-    boolean atOnce = tokens == 1 && options.selection().standIns();
+    boolean atOnce = decoding && options.selection().standIns();
     long replacedBefore = experts.replaced();
     experts.begin(
         layer,

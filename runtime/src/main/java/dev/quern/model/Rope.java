@@ -15,6 +15,7 @@ final class Rope {
   private final double[] frequencies;
   private final float attentionFactor;
   private final float[][] tables; // per block of positions [position, pair, {cos, sin}]
+  private int filled; // of the tables, from the first on
 
   private Rope(RopePairing pairing, double[] frequencies, float attentionFactor, float[][] tables) {
     this.half = frequencies.length;
@@ -111,18 +112,16 @@ final class Rope {
 
   /** Computes the sines of positions [0, positions), as far as they are not there yet. */
   void ensure(int positions) {
-    for (int block = (positions - 1) / BLOCK_POSITIONS;
-        half > 0 && block >= 0 && tables[block] == null;
-        block--) {
+    for (; half > 0 && filled < Math.ceilDiv(positions, BLOCK_POSITIONS); filled++) {
       float[] table = new float[BLOCK_POSITIONS * half * 2];
       for (int p = 0; p < BLOCK_POSITIONS; p++) {
         for (int i = 0; i < half; i++) {
-          double angle = ((double) block * BLOCK_POSITIONS + p) * frequencies[i];
+          double angle = ((double) filled * BLOCK_POSITIONS + p) * frequencies[i];
           table[(p * half + i) * 2] = (float) (attentionFactor * Math.cos(angle));
           table[(p * half + i) * 2 + 1] = (float) (attentionFactor * Math.sin(angle));
         }
       }
-      tables[block] = table;
+      tables[filled] = table;
     }
   }
 

@@ -95,7 +95,7 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Reads tokens and returns the logits for the next one.
+   * Reads tokens and returns the logits for the next one. If it fails, none of them has been read.
    *
    * @param ids at least one
    * @return [vocabSize], valid until the next call
@@ -103,18 +103,25 @@ public final class Session implements AutoCloseable {
    */
   public float[] append(int[] ids) {
     check(ids);
-    for (int from = 0; from < ids.length; from += batchTokens) {
-      boolean isLast = ids.length - from <= batchTokens;
-      int tokens = forward(ids, from, isLast ? 1 : 0);
-      if (isLast) {
-        transformer.logits(tokens - 1, 1, last);
+    int before = position;
+    try {
+      for (int from = 0; from < ids.length; from += batchTokens) {
+        boolean isLast = ids.length - from <= batchTokens;
+        int tokens = forward(ids, from, isLast ? 1 : 0);
+        if (isLast) {
+          transformer.logits(tokens - 1, 1, last);
+        }
       }
+      return last;
+    } catch (Throwable e) {
+      goBack(before);
+      throw e;
     }
-    return last;
   }
 
   /**
-   * Reads tokens and hands out the logits after each of them.
+   * Reads tokens and hands out the logits after each of them. If it or the sink fails, none of them
+   * has been read.
    *
    * @throws IllegalArgumentException as {@link #append}
    */
@@ -122,18 +129,30 @@ public final class Session implements AutoCloseable {
     check(ids);
     int vocabSize = config.vocabSize();
     int rowsAtOnce = Math.clamp(MAX_LOGITS / vocabSize, 1, Transformer.CHUNK_TOKENS);
-    for (int from = 0; from < ids.length; from += batchTokens) {
-      int start = position;
-      int tokens = forward(ids, from, batchTokens);
-      for (int first = 0; first < tokens; first += rowsAtOnce) {
-        int rows = Math.min(rowsAtOnce, tokens - first);
-        all = Rows.grown(all, rows, vocabSize);
-        transformer.logits(first, rows, all);
-        for (int row = 0; row < rows; row++) {
-          sink.accept(start + first + row, all, row * vocabSize);
+    int before = position;
+    try {
+      for (int from = 0; from < ids.length; from += batchTokens) {
+        int start = position;
+        int tokens = forward(ids, from, batchTokens);
+        for (int first = 0; first < tokens; first += rowsAtOnce) {
+          int rows = Math.min(rowsAtOnce, tokens - first);
+          all = Rows.grown(all, rows, vocabSize);
+          transformer.logits(first, rows, all);
+          for (int row = 0; row < rows; row++) {
+            sink.accept(start + first + row, all, row * vocabSize);
+          }
         }
       }
+    } catch (Throwable e) {
+      goBack(before);
+      throw e;
     }
+  }
+
+  /** After a pass that failed, to where it began. */
+  private void goBack(int before) {
+    position = before;
+    stale = recurrent;
   }
 
   /**
@@ -144,9 +163,7 @@ public final class Session implements AutoCloseable {
     if (stale) {
       replay(position);
     }
-    stale = recurrent; // until the pass has come to its end
-    transformer.forward(ids, from, tokens, position, outputs);
-    stale = false;
+    transformer.forward(ids, from, tokens, position, outputs, ids.length == 1);
     if (recurrent) {
       if (read.length < position + tokens) {
         read = Arrays.copyOf(read, Math.clamp(2L * (position + tokens), 0, maxTokens));
@@ -229,7 +246,7 @@ public final class Session implements AutoCloseable {
     stale = true;
     transformer.clearRecurrentState();
     for (int done = 0; done < tokens; done += batchTokens) {
-      transformer.forward(read, done, Math.min(batchTokens, tokens - done), done, 0);
+      transformer.forward(read, done, Math.min(batchTokens, tokens - done), done, 0, false);
     }
     position = tokens; // only now: a replay that fails is repeated whole
     stale = false;

@@ -107,9 +107,11 @@ final class Transformer {
    * observes gets the same bits.
    *
    * @param outputs of how many tokens, the last ones, logits may be asked for
+   * @param decoding whether the token is read alone, not as the rest of a longer text
    */
-  void forward(int[] ids, int from, int tokens, int start, int outputs) {
+  void forward(int[] ids, int from, int tokens, int start, int outputs, boolean decoding) {
     products.forget();
+    mlp.decoding(decoding);
     int width = config.hiddenSize();
     hidden = Rows.grown(hidden, tokens, width);
     delta = Rows.grown(delta, tokens, width);

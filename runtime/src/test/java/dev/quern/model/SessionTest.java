@@ -6,10 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import dev.quern.experts.CachePolicyKind;
 import dev.quern.experts.RoutedTokens;
 import dev.quern.experts.RoutingObserver;
+import dev.quern.experts.StreamedExperts;
+import dev.quern.format.Pack;
 import dev.quern.kv.KvType;
 import dev.quern.quant.QuantScheme;
+import dev.quern.system.IoMode;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -17,11 +21,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.node.ObjectNode;
 
 class SessionTest {
@@ -82,6 +89,75 @@ class SessionTest {
       float difference = Golden.maxAbsDifference(expected, last);
       assertTrue(difference <= 1e-4f, "largest difference " + difference);
     }
+  }
+
+  /** Batches before the one that failed are forgotten with it. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aPassThatFailsInALaterBatchLeavesTheSessionWhereItWas(boolean recurrent) throws IOException {
+    Path path = recurrent ? GoldenModel.folder("qwen3_next") : temp.resolve("folder");
+    ModelOptions options = new ModelOptions(1).with(KvType.F32).with(Prefill.ACTIVE_ONLY, 2);
+    int[] before = {3, 14};
+    int[] ids = {15, 9, 26, 5};
+    boolean[] fail = {true};
+    try (Model chunked = Model.open(path, options);
+        Session session = chunked.newSession(16);
+        Session fresh = chunked.newSession(16)) {
+      session.observe(routed -> {
+        if (routed.start() >= 4 && fail[0]) {
+          throw new IllegalStateException("on purpose");
+        }
+      });
+      session.append(before);
+      assertThrows(IllegalStateException.class, () -> session.append(ids));
+      assertEquals(before.length, session.position());
+      assertThrows(
+          IllegalStateException.class,
+          () -> session.appendAll(ids, (position, logits, offset) -> {}));
+      assertEquals(before.length, session.position());
+      fail[0] = false;
+      fresh.append(before);
+      assertArrayEquals(fresh.append(ids).clone(), session.append(ids).clone());
+    }
+  }
+
+  @Test
+  void theLastTokenOfAPromptIsNotDecodedWhereItIsABatchOfItsOwn() throws IOException {
+    Path pack = temp.resolve("pack");
+    long oneExpert;
+    try (Pack files = Pack.open(pack)) {
+      oneExpert = StreamedExperts.slotBytes(files.expertFile(0).orElseThrow());
+    }
+    Streaming streaming =
+        new Streaming(
+            new Streaming.Experts(oneExpert),
+            IoMode.BUFFERED,
+            CachePolicyKind.LRU,
+            Optional.empty(),
+            true,
+            1,
+            Streaming.Prediction.NONE,
+            false,
+            false);
+    ModelOptions options =
+        new ModelOptions(1)
+            .with(streaming)
+            .with(new ExpertSelection(0, false, 0, true))
+            .with(Prefill.ACTIVE_ONLY, 2);
+    try (Model cold = Model.open(pack, options);
+        Session session = cold.newSession(4)) {
+      session.append(new int[] {1, 2, 3});
+      assertEquals(0, session.expertsLeftOut());
+      session.append(new int[] {4});
+      assertTrue(session.expertsLeftOut() > 0);
+    }
+  }
+
+  @Test
+  void whatIsNotInMemoryIsSkippedOnlyWhereExpertsAreStreamed() {
+    ModelOptions skipping = new ModelOptions(1).with(new ExpertSelection(0, false, 0, true));
+    assertThrows(
+        IllegalArgumentException.class, () -> Model.open(temp.resolve("pack"), skipping).close());
   }
 
   /**
