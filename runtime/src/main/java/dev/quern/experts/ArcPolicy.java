@@ -10,7 +10,7 @@ import java.util.function.IntPredicate;
  *
  * <p>Source: Megiddo, Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003,
  * figure 4. Deviations: experts in use cannot leave, so the other list is asked when one has none;
- * an expert that was prefetched and not used yet is the oldest of list 1.
+ * an expert that was prefetched is the oldest of list 1 until its first use makes it the newest.
  */
 final class ArcPolicy extends RankedPolicy {
   /** Where a key is listed: T1, T2 in memory, B1, B2 gone. */
@@ -23,11 +23,14 @@ final class ArcPolicy extends RankedPolicy {
   }
 
   private static final Place[] PLACES = Place.values();
-  private static final double OTHER_LIST = 0x1p52; // more than any time
+  private static final double OLDEST = 0x1p51; // more than any time
+  private static final double OTHER_LIST = 2 * OLDEST;
 
   private final Place[] places; // per key
   private final long[] stamps; // per key, when it came to the end of its list
+  private final boolean[] awaited; // per key not in memory: was used, and has not come since
   private final boolean[] again; // per key not in memory: goes to T2 when it comes
+  private final boolean[] unusedAhead; // per key in memory: prefetched and not used yet
   private final int[] sizes; // [numLayers, places]
   private final double[] target; // per layer, p: the size that T1 should have
   private final boolean[] fromB2; // per key, whether it was in B2 when used last
@@ -40,7 +43,9 @@ final class ArcPolicy extends RankedPolicy {
     places = new Place[shape.keys()];
     Arrays.fill(places, Place.NOWHERE);
     stamps = new long[shape.keys()];
+    awaited = new boolean[shape.keys()];
     again = new boolean[shape.keys()];
+    unusedAhead = new boolean[shape.keys()];
     fromB2 = new boolean[shape.keys()];
     sizes = new int[shape.numLayers() * PLACES.length];
     target = new double[shape.numLayers()];
@@ -60,9 +65,13 @@ final class ArcPolicy extends RankedPolicy {
     double b1 = size(layer, Place.B1);
     double b2 = size(layer, Place.B2);
     fromB2[key] = places[key] == Place.B2;
+    awaited[key] = !isResident(key);
     switch (places[key]) {
       case NOWHERE -> {}
-      case T1, T2 -> move(key, Place.T2);
+      case T1, T2 -> {
+        move(key, unusedAhead[key] ? Place.T1 : Place.T2);
+        unusedAhead[key] = false;
+      }
       case B1 -> {
         target[layer] = Math.min(share(), target[layer] + Math.max(1, b2 / b1));
         again[key] = true;
@@ -78,7 +87,9 @@ final class ArcPolicy extends RankedPolicy {
   public void admitted(int key) {
     super.admitted(key);
     move(key, again[key] ? Place.T2 : Place.T1);
+    unusedAhead[key] = !awaited[key];
     again[key] = false;
+    awaited[key] = false;
     trim(shape.layer(key));
   }
 
@@ -143,6 +154,7 @@ final class ArcPolicy extends RankedPolicy {
   @Override
   protected double value(int key) {
     boolean preferred = (places[key] == Place.T1) == preferFirst;
-    return preferred ? stamps[key] : stamps[key] + OTHER_LIST;
+    double stamp = unusedAhead[key] ? stamps[key] - OLDEST : stamps[key];
+    return preferred ? stamp : stamp + OTHER_LIST;
   }
 }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -198,6 +199,23 @@ class CachePolicyTest {
     cache.use(0, 1); // from B2: list 1 shrinks, so 3 leaves
     assertEquals(0, policy.target(0));
     assertArrayEquals(new int[] {1, 2}, cache.resident(0));
+  }
+
+  @Test
+  void arcGivesUpUnusedPrefetchesFirst() {
+    ArcPolicy policy = new ArcPolicy(SMALL);
+    PolicyDriver cache = new PolicyDriver(SMALL, policy);
+    cache.use(0, 1).use(0, 2).admit(5, Set.of());
+    cache.use(0, 3); // the newest but for 3, and not used
+    assertArrayEquals(new int[] {1, 2, 3}, cache.resident(0));
+    cache.resize(4);
+    cache.admit(6, Set.of());
+    cache.use(0, 6); // once: list 1, behind 1, 2 and 3
+    assertEquals(0, policy.size(0, ArcPolicy.Place.T2));
+    cache.use(0, 4).use(0, 7);
+    assertArrayEquals(new int[] {3, 4, 6, 7}, cache.resident(0));
+    cache.use(0, 6);
+    assertEquals(1, policy.size(0, ArcPolicy.Place.T2));
   }
 
   @Test
