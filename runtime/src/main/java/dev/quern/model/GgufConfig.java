@@ -59,10 +59,12 @@ final class GgufConfig {
     this.tensors = tensors;
     String name = metadata.string("general.architecture");
     prefix = name + ".";
-    family = family(name);
+    Architecture named = named(name);
     numLayers =
         integer("block_count", 1, MAX_LAYERS)
             - integer("nextn_predict_layers", 0, MAX_LAYERS - 1, 0);
+    boolean v3 = named.equals(Architecture.DEEPSEEK_V2) && gating(named) == SIGMOID_GATING;
+    family = v3 ? Architecture.DEEPSEEK_V3 : named;
     numHeads = uniform("attention.head_count", MAX_HEAD_DIM);
     hiddenSize = integer("embedding_length", 1, MAX_WIDTH);
     rope = new GgufRope(file, tensors, prefix, family.has(Trait.LATENT_ATTENTION));
@@ -81,15 +83,13 @@ final class GgufConfig {
     }
   }
 
-  /** Several families share a name in GGUF. */
-  private Architecture family(String name) throws FormatException {
+  /** The family of a name; Mixtral shares that of Llama, and DeepSeek-V3 that of V2. */
+  private Architecture named(String name) throws FormatException {
     if (name.equals("llama") && integer("expert_count", 0, MAX_EXPERTS, 0) > 0) {
       return Architecture.MIXTRAL;
     }
-    Architecture found =
-        Architecture.ofGgufName(name, file.path().getFileName() + ", key 'general.architecture'");
-    boolean v3 = found.equals(Architecture.DEEPSEEK_V2) && gating(found) == SIGMOID_GATING;
-    return v3 ? Architecture.DEEPSEEK_V3 : found;
+    return Architecture.ofGgufName(
+        name, file.path().getFileName() + ", key 'general.architecture'");
   }
 
   /** The function that turns the router's logits into scores; 0 is unsaid. */

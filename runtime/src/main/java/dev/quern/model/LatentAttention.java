@@ -15,6 +15,10 @@ import java.util.Map;
  * <p>A head's key is K c of the latent c, so that q · K c = (Kᵀ q) · c: each query is mapped to the
  * size of the latent once and meets the cached vectors as they are. Its output is V Σ p c: the map
  * V is applied once, to the weighted sum.
+ *
+ * <p>The norms of the latents add the model's {@code rms_norm_eps}, as llama.cpp does. Deviation
+ * where that is not 1e-6: Hugging Face transformers, modeling_deepseek_v3, adds 1e-6 to these
+ * whatever the configuration says.
  */
 final class LatentAttention {
   /** Elements of mapped queries at once; bounds the buffers where heads and latents are many. */

@@ -207,6 +207,15 @@ public sealed interface ModelSource extends AutoCloseable {
    *     or of another shape than the configuration says
    */
   static ModelSource open(Path path) throws IOException {
+    try {
+      return openAny(path);
+    } catch (ArithmeticException e) {
+      throw new FormatException(
+          path + ": sizes of tensors: expected a model that a machine can hold", e);
+    }
+  }
+
+  private static ModelSource openAny(Path path) throws IOException {
     if (!Files.exists(path)) {
       throw new NoSuchFileException(path.toString());
     }

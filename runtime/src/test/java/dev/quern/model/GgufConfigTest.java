@@ -40,9 +40,13 @@ class GgufConfigTest {
   }
 
   private static GgufTestWriter head(String family) {
+    return head(family, 1);
+  }
+
+  private static GgufTestWriter head(String family, int layers) {
     return new GgufTestWriter()
         .text("general.architecture", family)
-        .u32(family + ".block_count", 1)
+        .u32(family + ".block_count", layers)
         .u32(family + ".context_length", 4096)
         .u32(family + ".embedding_length", HIDDEN)
         .u32(family + ".attention.head_count", HEADS)
@@ -65,15 +69,17 @@ class GgufConfigTest {
 
   /** Latent attention and 4 experts. */
   private static GgufTestWriter deepseek() {
-    GgufTestWriter file =
-        head("deepseek2")
-            .u32("deepseek2.expert_count", 4)
-            .u32("deepseek2.expert_used_count", 2)
-            .u32("deepseek2.attention.kv_lora_rank", 8)
-            .u32("deepseek2.attention.key_length", 12)
-            .u32("deepseek2.attention.value_length", 8)
-            .u32("deepseek2.rope.dimension_count", 4);
-    tensor(file, "token_embd.weight", 8, HIDDEN);
+    GgufTestWriter file = latentWithExperts(head("deepseek2"));
+    return tensor(file, "token_embd.weight", 8, HIDDEN);
+  }
+
+  private static GgufTestWriter latentWithExperts(GgufTestWriter file) {
+    file.u32("deepseek2.expert_count", 4)
+        .u32("deepseek2.expert_used_count", 2)
+        .u32("deepseek2.attention.kv_lora_rank", 8)
+        .u32("deepseek2.attention.key_length", 12)
+        .u32("deepseek2.attention.value_length", 8)
+        .u32("deepseek2.rope.dimension_count", 4);
     tensor(file, "blk.0.ffn_gate_inp.weight", 4, HIDDEN);
     return tensor(file, "blk.0.ffn_up_exps.weight", 4, 24, HIDDEN);
   }
@@ -211,6 +217,24 @@ class GgufConfigTest {
     assertEquals(score, routing.score());
     assertEquals(normalise, routing.normalise());
     assertEquals(1, routing.scale());
+  }
+
+  /** Its first files leave the function out: it is told by its layers, 47 and one to predict. */
+  @ParameterizedTest
+  @CsvSource({"46, deepseek_v2", "47, deepseek_v3", "48, deepseek_v3"})
+  void glm47FlashIsToldByItsShape(int layers, String modelType) throws IOException {
+    GgufTestWriter file = head("deepseek2", layers);
+    latentWithExperts(file);
+    tensor(file, "token_embd.weight", 154_880, 1);
+    for (int layer = 1; layer < layers; layer++) {
+      tensor(file, "blk." + layer + ".ffn_gate_inp.weight", 4, HIDDEN);
+    }
+    ModelConfig config = read(file);
+    assertEquals(modelType, config.modelType());
+    boolean sigmoid = modelType.equals("deepseek_v3");
+    assertEquals(
+        sigmoid ? Routing.Score.SIGMOID : Routing.Score.SOFTMAX,
+        config.experts().orElseThrow().routing().score());
   }
 
   @Test

@@ -9,6 +9,9 @@ import dev.quern.format.FormatException;
 import dev.quern.format.PackManifest;
 import dev.quern.quant.QuantScheme;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
@@ -107,6 +110,22 @@ class ModelSourceTest {
         folder.resolve("config.json"),
         TestConfig.json().put("num_hidden_layers", 10_000).toString());
     refuses(folder, "layer 3");
+  }
+
+  @Test
+  void sizesBeyondAnIntAreRefused() throws IOException {
+    String header =
+        """
+        {"model.embed_tokens.weight":
+            {"dtype": "F8_E4M3", "shape": [1099511627776, 0], "data_offsets": [0, 0]},
+         "model.embed_tokens.weight_scale_inv":
+            {"dtype": "F32", "shape": [0, 0], "data_offsets": [0, 0]}}\
+        """;
+    ByteBuffer file = ByteBuffer.allocate(Long.BYTES + header.length());
+    file.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length());
+    file.put(header.getBytes(StandardCharsets.US_ASCII));
+    Files.write(folder.resolve("model.safetensors"), file.array());
+    refuses(folder, folder + ": sizes of tensors");
   }
 
   @Test
