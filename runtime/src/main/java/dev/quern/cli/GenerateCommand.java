@@ -150,8 +150,8 @@ final class GenerateCommand implements Callable<Integer> {
 
   /** What streams must leave room for keys and values: so many tokens have to be known. */
   private ModelOptions options(PromptReading reading) throws IOException {
-    int promptTokens = streaming.hasBudget() ? promptTokens(reading) : 0;
-    int context = Math.addExact(promptTokens, maxTokens);
+    long promptTokens = streaming.hasBudget() ? promptTokens(reading) : 0;
+    int context = (int) Math.min(promptTokens + maxTokens, Integer.MAX_VALUE);
     return streaming.apply(engine.options().inColdProcess(), context, spec.commandLine());
   }
 

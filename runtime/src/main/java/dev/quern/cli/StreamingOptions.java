@@ -10,6 +10,7 @@ import dev.quern.system.IoMode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +22,18 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Options of commands that can run a pack whose experts stay on disk. */
 public final class StreamingOptions {
+  /** What means nothing without a budget; some of {@link LossyOptions}. */
+  private static final List<String> NEED_MEMORY =
+      List.of(
+          "--io",
+          "--cache",
+          "--prefetch",
+          "--speculate",
+          "--readers",
+          "--no-checksums",
+          "--no-memory-watch",
+          "--skip-missing",
+          "--stand-in-bits");
 
   /** What is done with a profile. */
   public enum ProfileUse {
@@ -191,10 +204,15 @@ public final class StreamingOptions {
       throws IOException {
     ModelOptions prefilled = options.with(prefill, prefillChunk);
     if (memory.isEmpty()) {
-      if (profile.containsKey(ProfileUse.LOAD)) {
-        throw new ParameterException(command, "--profile load needs --memory");
+      Optional<String> option = thatNeedsMemory(command);
+      if (option.isPresent()) {
+        throw new ParameterException(command, option.get() + " needs --memory");
       }
       return prefilled;
+    }
+    if (speculate && prefetch == Prediction.NONE) {
+      throw new ParameterException(
+          command, "--speculate needs predictions, which --prefetch none leaves out");
     }
     Path known = profile.get(ProfileUse.LOAD);
     return prefilled.with(
@@ -208,6 +226,16 @@ public final class StreamingOptions {
             prefetch,
             speculate,
             !noWatch));
+  }
+
+  private Optional<String> thatNeedsMemory(CommandLine command) {
+    if (profile.containsKey(ProfileUse.LOAD)) {
+      return Optional.of("--profile load");
+    }
+    if (prefill == Prefill.RESIDENT) {
+      return Optional.of("--prefill resident");
+    }
+    return NEED_MEMORY.stream().filter(command.getParseResult()::hasMatchedOption).findFirst();
   }
 
   /** Whether experts are read from disk under a budget, which {@code context} is part of. */

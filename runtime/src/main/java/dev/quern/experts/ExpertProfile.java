@@ -146,7 +146,13 @@ public final class ExpertProfile {
     private final long[] counts;
     private final long[] tokens; // per layer
 
+    /**
+     * @throws IllegalArgumentException if the model has no experts
+     */
     public Recorder(int numLayers, int numExperts) {
+      if (numExperts < 1) {
+        throw new IllegalArgumentException("profile: the model has no experts to count");
+      }
       this.numLayers = numLayers;
       this.numExperts = numExperts;
       counts = new long[Math.multiplyExact(numLayers, numExperts)];

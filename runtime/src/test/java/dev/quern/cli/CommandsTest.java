@@ -14,9 +14,13 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** The commands as a user calls them, in-process. */
@@ -199,6 +203,49 @@ class CommandsTest {
     Files.writeString(temp.resolve("config.json"), "{\"model_type\": \"qwen3_mo\"}");
     quern("generate", "--model", temp.toString(), "--prompt", "a")
         .refused(1, "nearest is 'qwen3_moe'");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--io, ' direct'",
+    "--cache, ' lru'",
+    "--prefetch, ' none'",
+    "--speculate, ''",
+    "--readers, ' 2'",
+    "--no-checksums, ''",
+    "--no-memory-watch, ''",
+    "--prefill resident, ''",
+    "--profile load, =FILE",
+    "--skip-missing, ''",
+    "--stand-in-bits, ' 2'"
+  })
+  void optionsOfStreamingAreRefusedWithoutIt(String option, String value) {
+    generate(option + value).refused(2, option + " needs --memory");
+  }
+
+  @Test
+  void speculationWithoutPredictionsIsRefused() {
+    generate("--memory 6g --speculate --prefetch none").refused(2, "--speculate needs predictions");
+  }
+
+  private static Run generate(String options) {
+    List<String> args = new ArrayList<>(List.of("generate", "--model", MODEL, "--prompt", "a"));
+    args.addAll(List.of(options.split(" ")));
+    return quern(args.toArray(String[]::new));
+  }
+
+  @Test
+  void moreTokensThanAnyContextAreNoOverflow() {
+    generate("--memory 6g --max-tokens 2147483647").refused(1, "packs with experts only");
+  }
+
+  @Test
+  void aProfileOfADenseModelIsRefusedBeforeTheText() throws IOException {
+    Path profile = temp.resolve("profile.json");
+    String model = GoldenModel.folder("llama").toString();
+    String use = "save=" + profile;
+    quern("generate", "--model", model, "--prompt", "a", "--profile", use).refused(1, "no experts");
+    assertFalse(Files.exists(profile));
   }
 
   @Test
