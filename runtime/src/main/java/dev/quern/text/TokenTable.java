@@ -47,6 +47,7 @@ record TokenTable(
   /**
    * @param file for messages
    * @param json contents of a {@code tokenizer.json}
+   * @throws TextException also if the native library must not see it, see {@link PostProcessor}
    */
   static TokenTable parse(String file, String json) throws TextException {
     Map<String, Integer> ids = new HashMap<>();
@@ -62,6 +63,8 @@ record TokenTable(
         JsonToken value = in.nextToken();
         if (name.equals("decoder")) {
           decoder = in.readValueAsTree();
+        } else if (name.equals("post_processor")) {
+          PostProcessor.check(file, in.readValueAsTree());
         } else if (name.equals("added_tokens") && value == JsonToken.START_ARRAY) {
           readAdded(file, in.readValueAsTree(), ids, added, special);
         } else if (name.equals("model") && value == JsonToken.START_OBJECT) {

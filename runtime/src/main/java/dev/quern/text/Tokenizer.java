@@ -10,7 +10,6 @@ import java.util.LinkedHashSet;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
-import java.util.function.LongFunction;
 
 /**
  * Text to token ids and back, through the Hugging Face tokenizers library, which reads every {@code
@@ -35,12 +34,14 @@ public final class Tokenizer implements AutoCloseable {
           "<|eot|>", // Llama 4
           "<|END_OF_TURN_TOKEN|>"); // Command R
 
+  private final String name; // of where it comes from, for messages
   private final TokenTable table;
   private final TokenizerConfig config;
   private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
   private long handle; // 0 once closed
 
-  private Tokenizer(TokenTable table, TokenizerConfig config, long handle) {
+  private Tokenizer(String name, TokenTable table, TokenizerConfig config, long handle) {
+    this.name = name;
     this.table = table;
     this.config = config;
     this.handle = handle;
@@ -96,7 +97,7 @@ public final class Tokenizer implements AutoCloseable {
     }
     library.disableTruncation(handle);
     library.disablePadding(handle);
-    return new Tokenizer(table, config, handle);
+    return new Tokenizer(name, table, config, handle);
   }
 
   /**
@@ -124,33 +125,61 @@ public final class Tokenizer implements AutoCloseable {
    * @param addSpecial adds what the tokenizer adds around a text, such as a BOS token; {@code
    *     add_bos_token} of tokenizer_config.json decides where it is given. Not for rendered chat
    *     templates, which write their own.
+   * @throws TextException if the tokenizer fails at this text or gives an id outside its vocabulary
    */
-  public int[] encode(String text, boolean addSpecial) {
-    String whole = withoutLoneSurrogates(text);
-    long[] ids = withHandle(h -> idsOf(h, whole, addSpecial));
+  public int[] encode(String text, boolean addSpecial) throws TextException {
+    int[] ids = idsOf(withoutLoneSurrogates(text), addSpecial);
     OptionalInt bos = bosId();
     if (addSpecial && config.addBos().isPresent() && bos.isPresent()) {
-      long[] frame = withHandle(h -> idsOf(h, "", true));
+      int[] frame = idsOf("", true);
       boolean adds = frame.length > 0 && frame[0] == bos.getAsInt();
       if (adds && !config.addBos().get()) {
         ids = Arrays.copyOfRange(ids, 1, ids.length);
       } else if (!adds && config.addBos().get()) {
-        long[] longer = new long[ids.length + 1];
+        int[] longer = new int[ids.length + 1];
         longer[0] = bos.getAsInt();
         System.arraycopy(ids, 0, longer, 1, ids.length);
         ids = longer;
       }
     }
-    return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+    return ids;
   }
 
-  private static long[] idsOf(long handle, String text, boolean addSpecial) {
-    long encoding = TokenizersLibrary.LIB.encode(handle, text, addSpecial);
+  /** Many may encode at once; close waits for them, since the handle is an address. */
+  private int[] idsOf(String text, boolean addSpecial) throws TextException {
+    lock.readLock().lock();
     try {
-      return TokenizersLibrary.LIB.getTokenIds(encoding);
+      if (handle == 0) {
+        throw new IllegalStateException("the tokenizer is closed");
+      }
+      return checked(libraryIdsOf(text, addSpecial));
     } finally {
-      TokenizersLibrary.LIB.deleteEncoding(encoding);
+      lock.readLock().unlock();
     }
+  }
+
+  private long[] libraryIdsOf(String text, boolean addSpecial) throws TextException {
+    try {
+      long encoding = TokenizersLibrary.LIB.encode(handle, text, addSpecial);
+      try {
+        return TokenizersLibrary.LIB.getTokenIds(encoding);
+      } finally {
+        TokenizersLibrary.LIB.deleteEncoding(encoding);
+      }
+    } catch (RuntimeException e) {
+      throw TextException.in(name, "the tokenizer library cannot encode: " + e.getMessage(), e);
+    }
+  }
+
+  /** A post-processor may add what it likes. */
+  private int[] checked(long[] ids) throws TextException {
+    for (long id : ids) {
+      if (id < 0 || id >= table.size()) {
+        throw TextException.in(
+            name, "token id: expected 0 to " + (table.size() - 1) + ", found " + id);
+      }
+    }
+    return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
   }
 
   /**
@@ -242,19 +271,6 @@ public final class Tokenizer implements AutoCloseable {
       }
     } finally {
       lock.writeLock().unlock();
-    }
-  }
-
-  /** Many may read at once; close waits for them, since the handle is an address. */
-  private <T> T withHandle(LongFunction<T> use) {
-    lock.readLock().lock();
-    try {
-      if (handle == 0) {
-        throw new IllegalStateException("the tokenizer is closed");
-      }
-      return use.apply(handle);
-    } finally {
-      lock.readLock().unlock();
     }
   }
 

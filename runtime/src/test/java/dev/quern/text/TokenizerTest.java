@@ -1,5 +1,6 @@
 package dev.quern.text;
 
+import static java.util.Map.entry;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -10,6 +11,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
@@ -22,6 +25,11 @@ import tools.jackson.databind.json.JsonMapper;
 class TokenizerTest {
   private static final Path TINY_MOE = datasets().resolve("tiny-moe");
   private static final int END_OF_TEXT = 4093;
+
+  /** What stands in a template of a post-processor. */
+  private static final String TEXT = "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}";
+
+  private static final String TOKEN = "{\"SpecialToken\": {\"id\": \"x\", \"type_id\": 0}}";
 
   private static Tokenizer tokenizer;
 
@@ -44,7 +52,7 @@ class TokenizerTest {
   }
 
   @Test
-  void goldenPairsAreIdentical() {
+  void goldenPairsAreIdentical() throws IOException {
     JsonNode pairs = JsonMapper.shared().readTree(TINY_MOE.resolve("golden/tokenizer.json"));
     assertEquals(200, pairs.size());
     for (JsonNode pair : pairs.values()) {
@@ -79,7 +87,7 @@ class TokenizerTest {
   }
 
   @Test
-  void partOfACharacterIsHeldBack() {
+  void partOfACharacterIsHeldBack() throws IOException {
     int[] ids = tokenizer.encode("𐍈", false);
     assertTrue(ids.length > 1, "expected a character of several tokens");
     StreamDecoder stream = tokenizer.streamDecoder(false);
@@ -93,7 +101,7 @@ class TokenizerTest {
   }
 
   @Test
-  void bytesOfTheTokensOfATextAreItsUtf8() {
+  void bytesOfTheTokensOfATextAreItsUtf8() throws IOException {
     String text = "naïve — “quotes” 日本 🙂 <|im_end|>";
     java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
     for (int id : tokenizer.encode(text, false)) {
@@ -103,7 +111,7 @@ class TokenizerTest {
   }
 
   @Test
-  void specialTokens() {
+  void specialTokens() throws IOException {
     assertEquals(4096, tokenizer.vocabSize());
     assertEquals(Set.of(END_OF_TEXT), tokenizer.stopIds());
     assertEquals(Set.of(4095), tokenizer.endOfTurnIds());
@@ -116,7 +124,7 @@ class TokenizerTest {
   }
 
   @Test
-  void halfASurrogatePairBecomesTheReplacementCharacter() {
+  void halfASurrogatePairBecomesTheReplacementCharacter() throws IOException {
     assertArrayEquals(tokenizer.encode("a\uFFFDb", false), tokenizer.encode("a\uD83Db", false));
     assertArrayEquals(tokenizer.encode("\uFFFD", false), tokenizer.encode("\uDE00", false));
   }
@@ -250,6 +258,96 @@ class TokenizerTest {
     Files.writeString(file, json);
     Files.writeString(folder.resolve("config.json"), "{\"eos_token_id\": \"x\"}");
     assertOneLine(folder, "config.json");
+  }
+
+  private static String template(String single, String specialTokens) {
+    return """
+    {"type": "TemplateProcessing", "single": [%s], "pair": [%s], "special_tokens": {%s}}\
+    """
+        .formatted(single, TEXT, specialTokens);
+  }
+
+  private static String described(long id) {
+    return "\"x\": {\"id\": \"x\", \"ids\": [%d], \"tokens\": [\"x\"]}".formatted(id);
+  }
+
+  private static String sequence(String... processors) {
+    return "{\"type\": \"Sequence\", \"processors\": [%s]}".formatted(String.join(",", processors));
+  }
+
+  /** Each would end the JVM, so the check alone sees them. */
+  @Test
+  void postProcessorsThatTheLibraryDoesNotSurviveAreRefused() {
+    String notA =
+        "post_processor, single: expected Sequence A or a token of special_tokens, found ";
+    String template = template(TOKEN + "," + TEXT, described(3));
+    Map<String, String> refused =
+        Map.ofEntries(
+            entry(template(TOKEN + "," + TEXT, ""), notA + "{\"SpecialToken\""),
+            entry(template(TEXT.replace('A', 'B'), ""), notA + "{\"Sequence\""),
+            entry(template("{\"SpecialToken\": [\"x\", 0]}", ""), notA),
+            entry(sequence(sequence(template(TOKEN, ""))), notA),
+            entry(template(TOKEN, "").replace("TemplateProcessing", "ByteLevel"), notA),
+            entry("[[" + TOKEN + "], [], {}]", "post_processor: expected an object, found ARRAY"),
+            entry(
+                sequence(template, template),
+                "post_processor: expected at most one TemplateProcessing, found 2"),
+            entry(
+                template(TEXT, described(-1)), "post_processor, special_tokens: expected ids of 0"),
+            entry(
+                template(TEXT, described(1L << 31)),
+                "post_processor, special_tokens: expected ids of 0 to 2147483647, found 2147483648"));
+    refused.forEach((processor, message) -> {
+      String found =
+          assertThrows(
+                  TextException.class,
+                  () -> TokenTable.parse("m", small(processor, "null")),
+                  processor)
+              .getMessage();
+      assertTrue(found.startsWith("m: " + message), found);
+    });
+  }
+
+  @Test
+  void aTemplateOfOneTextIsRead() throws IOException {
+    String template = template(TOKEN + "," + TEXT, described(1));
+    for (String processor : List.of(template, sequence(template))) {
+      try (Tokenizer framed = Tokenizer.open("m", small(processor, "null"), "{}")) {
+        assertArrayEquals(new int[] {1, 0}, framed.encode("a", true));
+        assertArrayEquals(new int[] {0}, framed.encode("a", false));
+      }
+    }
+  }
+
+  @Test
+  void whatTheLibraryCannotEncodeIsOneLine() throws IOException {
+    encodingFails("m: the tokenizer library cannot encode: ", small("null", "\"no such token\""));
+    encodingFails(
+        "m: token id: expected 0 to 1, found 2",
+        small(template(TOKEN + "," + TEXT, described(2)), "null"));
+    encodingFails(
+        "m: token id: expected 0 to 1, found 4294967295",
+        small(
+            "{\"type\": \"BertProcessing\", \"sep\": [\"x\", 4294967295], \"cls\": [\"x\", 1]}",
+            "null"));
+  }
+
+  private static void encodingFails(String message, String json) throws IOException {
+    try (Tokenizer failing = Tokenizer.open("m", json, "{}")) {
+      TextException e = assertThrows(TextException.class, () -> failing.encode("b", true));
+      assertTrue(e.getMessage().startsWith(message), e.getMessage());
+      assertEquals(1, e.getMessage().lines().count(), e.getMessage());
+    }
+  }
+
+  /** A vocabulary of a, id 0, and x, id 1. */
+  private static String small(String postProcessor, String unknown) {
+    return """
+    {"version": "1.0", "added_tokens": [], "post_processor": %s,
+     "decoder": {"type": "ByteFallback"},
+     "model": {"type": "BPE", "vocab": {"a": 0, "x": 1}, "merges": [], "unk_token": %s}}\
+    """
+        .formatted(postProcessor, unknown);
   }
 
   @Test
