@@ -16,6 +16,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -224,15 +225,16 @@ public final class GgufTokenizer {
   }
 
   /**
-   * @param defaults ids of roles that have no key, if the vocabulary has that many tokens
+   * @param defaults ids of roles that have no key, or not a token's, if the vocabulary has that
+   *     many tokens
    */
   private SpecialTokens special(Map<String, Integer> defaults, boolean addsBos)
       throws FormatException {
     Map<String, Integer> roles = new LinkedHashMap<>();
     for (String role : ROLES.keySet().stream().sorted().toList()) {
-      String key = ROLES.get(role);
-      if (metadata.has(key)) {
-        roles.put(role, (int) metadata.integer(key, 0, tokens.size() - 1L));
+      OptionalInt id = idOf(ROLES.get(role));
+      if (id.isPresent()) {
+        roles.put(role, id.getAsInt());
       } else if (defaults.getOrDefault(role, tokens.size()) < tokens.size()) {
         roles.put(role, defaults.get(role));
       }
@@ -245,6 +247,24 @@ public final class GgufTokenizer {
             ? Optional.of(metadata.string(CHAT_TEMPLATE))
             : Optional.empty();
     return new SpecialTokens(roles, addBos, addEos, endIds(roles), template);
+  }
+
+  /**
+   * The id that a key gives; none where it is absent or, but for BOS and EOS, no token's: some
+   * converters write 2^32 - 1 for a role that no token has.
+   */
+  private OptionalInt idOf(String key) throws FormatException {
+    if (!metadata.has(key)) {
+      return OptionalInt.empty();
+    }
+    boolean strict =
+        key.equals(ROLES.get(SpecialTokens.BOS)) || key.equals(ROLES.get(SpecialTokens.EOS));
+    long last = tokens.size() - 1L;
+    long id =
+        strict
+            ? metadata.integer(key, 0, last)
+            : metadata.integer(key, Long.MIN_VALUE, Long.MAX_VALUE);
+    return id < 0 || id > last ? OptionalInt.empty() : OptionalInt.of((int) id);
   }
 
   private boolean adds(String key, boolean absent, String role, Map<String, Integer> roles)
@@ -262,9 +282,7 @@ public final class GgufTokenizer {
       ends.add(roles.get(SpecialTokens.EOS));
     }
     for (String key : END_KEYS) {
-      if (metadata.has(key)) {
-        ends.add((int) metadata.integer(key, 0, tokens.size() - 1L));
-      }
+      idOf(key).ifPresent(ends::add);
     }
     for (String text : END_OF_TEXT) {
       Integer id = ids.get(text);

@@ -5,6 +5,7 @@ import static dev.quern.format.gguf.GgufTestWriter.BOOL;
 import static dev.quern.format.gguf.GgufTestWriter.F32;
 import static dev.quern.format.gguf.GgufTestWriter.I32;
 import static dev.quern.format.gguf.GgufTestWriter.STRING;
+import static dev.quern.format.gguf.GgufTestWriter.U32;
 import static dev.quern.format.gguf.GgufTestWriter.bytes;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -334,7 +335,7 @@ class GgufTokenizerTest {
     refuses(
         "key 'tokenizer.ggml.scores': element 2: expected a number, found NaN",
         sentencePiece().floats("tokenizer.ggml.scores", scores));
-    for (String role : List.of("bos", "eos", "eot", "eom", "unknown", "padding")) {
+    for (String role : List.of("bos", "eos")) {
       for (int id : new int[] {-1, 10, Integer.MAX_VALUE}) {
         refuses(
             "key 'tokenizer.ggml."
@@ -343,6 +344,24 @@ class GgufTokenizerTest {
                 + id,
             byteLevel().id(role, id));
       }
+    }
+  }
+
+  /** llama.cpp's converter of llama2.c models writes 2^32 - 1 for the padding token. */
+  @Test
+  void idsOfNoTokenAreLeftOutOfOtherRoles() throws IOException {
+    TokenizerFiles without = files(sentencePiece());
+    for (String role : List.of("padding", "unknown", "eot", "eom")) {
+      String key = "tokenizer.ggml." + role + "_token_id";
+      for (int id : new int[] {11, Integer.MAX_VALUE, -1}) {
+        assertEquals(without, files(sentencePiece().with(key, U32, id)), role + " " + id);
+        assertEquals(without, files(sentencePiece().id(role, id)), role + " " + id);
+      }
+      String message =
+          assertThrows(FormatException.class, () -> files(sentencePiece().text(key, "1")))
+              .getMessage();
+      assertTrue(
+          message.startsWith("m.gguf, key '" + key + "': value: expected an integer"), message);
     }
   }
 
