@@ -13,19 +13,25 @@ final class Budget {
 
   /** Before work on {@code count} elements. */
   void steps(long count) {
-    steps += count;
-    if (count < 0 || steps > limits.steps()) {
+    if (count < 0 || count > limits.steps() - steps) {
       throw new TemplateException("the template takes more than " + limits.steps() + " steps");
     }
+    steps += count;
   }
 
   /** Before a text of {@code count} characters is made. */
   void characters(long count) {
-    characters += count;
-    if (count < 0 || characters > limits.characters()) {
+    if (count < 0 || count > limits.characters() - characters) {
       throw new TemplateException(
           "the template makes texts of more than " + limits.characters() + " characters");
     }
+    characters += count;
+  }
+
+  /** Before a part is looked for in a text, which may compare all of it at every place. */
+  void search(String text, String part) {
+    long places = Math.max(0, text.length() - (long) part.length() + 1);
+    steps(text.length() / 16 + places * part.length() / 64);
   }
 
   void output(long length) {

@@ -55,13 +55,21 @@ final class Format {
     return padded(sign, body, width, align, fill, budget);
   }
 
-  /** Fills up to a width, counted in code points; the fill of '=' goes after the sign. */
+  /**
+   * Fills up to a width, counted in code points; the fill of '=' goes after the sign.
+   *
+   * @param fill one character
+   */
   static String padded(
       String sign, String body, long width, char align, String fill, Budget budget) {
-    long missing = width - Values.length(sign) - Values.length(body);
-    if (missing <= 0) {
+    if (Values.length(fill) != 1) {
+      throw new TemplateException("the fill must be one character");
+    }
+    long length = Values.length(sign) + Values.length(body);
+    if (width <= length) {
       return sign + body;
     }
+    long missing = width - length;
     budget.characters(missing);
     int left = (int) (align == '<' ? 0 : align == '^' ? missing / 2 : missing);
     String before = fill.repeat(left);

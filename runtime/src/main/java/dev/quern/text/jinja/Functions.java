@@ -59,7 +59,7 @@ final class Functions {
           if (pair.size() != 2) {
             throw new TemplateException(args.callee() + ": expected a dict or pairs");
           }
-          pairs.put(Values.key(pair.getFirst()), pair.getLast());
+          pairs.put(Values.key(pair.getFirst(), budget), pair.getLast());
         }
       }
     }

@@ -33,6 +33,8 @@ final class Interpreter {
       throw new TemplateException(line, e.getMessage());
     } catch (ArithmeticException e) {
       throw new TemplateException(line, "number too large");
+    } catch (StackOverflowError e) {
+      throw new TemplateException(line, "nested too deep");
     }
   }
 
@@ -312,7 +314,7 @@ final class Interpreter {
           case Expr.DictOf dict -> {
             Map<Object, Object> map = new LinkedHashMap<>();
             for (int i = 0; i < dict.keys().size(); i++) {
-              map.put(Values.key(eval(dict.keys().get(i))), eval(dict.values().get(i)));
+              map.put(Values.key(eval(dict.keys().get(i)), budget), eval(dict.values().get(i)));
             }
             yield map;
           }

@@ -32,8 +32,8 @@ final class Json {
     Object separators = args.get(2, "separators", null);
     boolean pair = separators instanceof List<?> list && list.size() == 2;
     itemSeparator =
-        pair ? String.valueOf(((List<?>) separators).get(0)) : indent == null ? ", " : ",";
-    keySeparator = pair ? String.valueOf(((List<?>) separators).get(1)) : ": ";
+        pair ? Values.text(((List<?>) separators).get(0), budget) : indent == null ? ", " : ",";
+    keySeparator = pair ? Values.text(((List<?>) separators).get(1), budget) : ": ";
     sortKeys = Values.truth(args.get(3, "sort_keys", false));
   }
 

@@ -45,18 +45,18 @@ final class Methods {
       case "values" -> new View("dict_values", new ArrayList<>(map.values()));
       case "copy" -> new LinkedHashMap<>(map);
       case "get" -> {
-        Object key = Values.key(args.required(0, "key"));
+        Object key = Values.key(args.required(0, "key"), budget);
         yield map.containsKey(key) ? map.get(key) : args.get(1, "default", null);
       }
       case "pop" -> {
-        Object key = Values.key(args.required(0, "key"));
+        Object key = Values.key(args.required(0, "key"), budget);
         if (!map.containsKey(key) && !args.has(1, "default")) {
           throw new TemplateException("pop: no key " + Values.text(key, budget));
         }
         yield map.containsKey(key) ? map.remove(key) : args.get(1, "default", null);
       }
       case "setdefault" -> {
-        Object key = Values.key(args.required(0, "key"));
+        Object key = Values.key(args.required(0, "key"), budget);
         if (!map.containsKey(key)) {
           map.put(key, args.get(1, "default", null));
         }

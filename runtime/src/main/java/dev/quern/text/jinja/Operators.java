@@ -93,12 +93,11 @@ final class Operators {
         case "**" -> Math.pow(x, y);
         case "//" -> {
           checkDivisor(b);
-          yield Math.floor(x / y);
+          yield floorDivide(x, y);
         }
         default -> {
           checkDivisor(b);
-          double rest = x % y;
-          yield rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+          yield floorRemainder(x, y);
         }
       };
     }
@@ -118,6 +117,29 @@ final class Operators {
         yield Math.floorMod(x, y);
       }
     };
+  }
+
+  /** Of the sign of y, also where it is 0, as CPython's float_rem has it. */
+  private static double floorRemainder(double x, double y) {
+    double rest = x % y;
+    if (rest == 0) {
+      return Math.copySign(0, y);
+    }
+    return (rest < 0) != (y < 0) ? rest + y : rest;
+  }
+
+  /** Of what the remainder leaves, as CPython's float_divmod has it: x / y may round up. */
+  private static double floorDivide(double x, double y) {
+    double rest = x % y;
+    double quotient = (x - rest) / y;
+    if (rest != 0 && (rest < 0) != (y < 0)) {
+      quotient--;
+    }
+    if (quotient == 0) {
+      return Math.copySign(0, x / y);
+    }
+    double floor = Math.floor(quotient);
+    return quotient - floor > 0.5 ? floor + 1 : floor;
   }
 
   private static long power(long base, long exponent) {
@@ -182,7 +204,7 @@ final class Operators {
     switch (container) {
       case String text -> {
         if (value instanceof String part) {
-          budget.steps(text.length() / 16);
+          budget.search(text, part);
           return text.contains(part);
         }
         throw new TemplateException("cannot look for " + Values.typeName(value) + " in text");
@@ -197,7 +219,7 @@ final class Operators {
         return contains(stream.elements(), value, budget);
       }
       case Map<?, ?> map -> {
-        return map.containsKey(Values.key(value));
+        return map.containsKey(Values.key(value, budget));
       }
       case Undefined u -> {
         return false;
@@ -270,8 +292,8 @@ final class Operators {
     if (target instanceof Undefined undefined) {
       throw undefined.failure();
     }
-    if (target instanceof Map<?, ?> map && Values.isKey(key)) {
-      Object wanted = Values.key(key);
+    if (target instanceof Map<?, ?> map && Values.isKey(key, budget)) {
+      Object wanted = Values.key(key, budget);
       if (map.containsKey(wanted)) {
         return map.get(wanted);
       }

@@ -117,11 +117,9 @@ final class SequenceFilters {
           case String other ->
               throw new TemplateException("dictsort: by: expected key or value, found " + other);
         };
+    boolean exact = Values.truth(args.get(0, "case_sensitive", false));
     Args byPlace =
-        new Args(
-            args.callee(),
-            List.of(),
-            Map.of("attribute", place, "case_sensitive", args.get(0, "case_sensitive", false)));
+        new Args(args.callee(), List.of(), Map.of("attribute", place, "case_sensitive", exact));
     List<Object> items = Filters.items(map);
     items.sort(direction(ascending(key(byPlace, 0, 1, budget), budget), args, 2));
     return items;

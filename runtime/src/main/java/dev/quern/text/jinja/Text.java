@@ -59,6 +59,14 @@ final class Text {
     return text.substring(from, to);
   }
 
+  /** The same with a set of any length, in which each character is looked for. */
+  static String strip(String text, String set, boolean left, boolean right, Budget budget) {
+    if (set != null) {
+      budget.steps((long) text.length() * set.length() / 64);
+    }
+    return strip(text, set, left, right);
+  }
+
   private static boolean strips(String set, int c) {
     return set == null ? isSpace(c) : set.indexOf(c) >= 0;
   }
@@ -75,6 +83,7 @@ final class Text {
       return parts;
     }
     checkSeparator(separator);
+    budget.search(text, separator);
     int from = 0;
     for (int hit = text.indexOf(separator);
         hit >= 0 && (max < 0 || parts.size() < max);
@@ -118,6 +127,7 @@ final class Text {
       return new ArrayList<>(parts.reversed());
     }
     checkSeparator(separator);
+    budget.search(text, separator);
     List<Object> parts = new ArrayList<>();
     int to = text.length();
     for (int hit = text.lastIndexOf(separator);
@@ -171,6 +181,7 @@ final class Text {
    * @param max replacements; negative: all
    */
   static String replace(String text, String old, String with, long max, Budget budget) {
+    budget.search(text, old);
     long hits = 0;
     if (old.isEmpty()) {
       hits = Values.length(text) + 1;
@@ -197,6 +208,21 @@ final class Text {
         out.append(text, from, hit).append(with);
         from = hit + old.length();
       }
+    }
+    return out.append(text, from, text.length()).toString();
+  }
+
+  /** Less what stands between an opening and the next closing, both included. */
+  static String without(String text, String opening, String closing) {
+    StringBuilder out = new StringBuilder();
+    int from = 0;
+    for (int open = text.indexOf(opening); open >= 0; open = text.indexOf(opening, from)) {
+      int close = text.indexOf(closing, open);
+      if (close < 0) {
+        break;
+      }
+      out.append(text, from, open);
+      from = close + closing.length();
     }
     return out.append(text, from, text.length()).toString();
   }

@@ -60,9 +60,9 @@ final class TextMethods {
   static Object call(String text, String name, Args args, Budget budget) {
     budget.characters(text.length());
     return switch (name) {
-      case "strip" -> Text.strip(text, args.text(0, "chars", null), true, true);
-      case "lstrip" -> Text.strip(text, args.text(0, "chars", null), true, false);
-      case "rstrip" -> Text.strip(text, args.text(0, "chars", null), false, true);
+      case "strip" -> Text.strip(text, args.text(0, "chars", null), true, true, budget);
+      case "lstrip" -> Text.strip(text, args.text(0, "chars", null), true, false, budget);
+      case "rstrip" -> Text.strip(text, args.text(0, "chars", null), false, true, budget);
       case "split" ->
           Text.split(text, args.text(0, "sep", null), args.integer(1, "maxsplit", -1), budget);
       case "rsplit" ->
@@ -70,9 +70,9 @@ final class TextMethods {
               text, args.text(0, "sep", null), args.integer(1, "maxsplit", -1), budget);
       case "splitlines" -> Text.lines(text, Values.truth(args.get(0, "keepends", false)));
       case "partition", "rpartition" ->
-          partition(text, args.text(0, "sep"), name.equals("partition"));
-      case "startswith" -> anyOf(args, part(text, args, 1)::startsWith);
-      case "endswith" -> anyOf(args, part(text, args, 1)::endsWith);
+          partition(text, args.text(0, "sep"), name.equals("partition"), budget);
+      case "startswith" -> anyOf(args, part(text, args, 1)::startsWith, budget);
+      case "endswith" -> anyOf(args, part(text, args, 1)::endsWith, budget);
       case "replace" ->
           Text.replace(
               text, args.text(0, "old"), args.text(1, "new"), args.integer(2, "count", -1), budget);
@@ -82,9 +82,9 @@ final class TextMethods {
       case "capitalize" -> Text.capitalize(text);
       case "swapcase" -> swapCase(text);
       case "join" -> join(text, args.required(0, "iterable"), budget);
-      case "find", "rfind" -> place(text, args, name.equals("find"));
+      case "find", "rfind" -> place(text, args, name.equals("find"), budget);
       case "index", "rindex" -> {
-        long hit = place(text, args, name.equals("index"));
+        long hit = place(text, args, name.equals("index"), budget);
         if (hit < 0) {
           throw new TemplateException(name + ": substring not found");
         }
@@ -139,9 +139,17 @@ final class TextMethods {
     return !text.isEmpty() && text.codePoints().allMatch(holds);
   }
 
-  private static boolean anyOf(Args args, Predicate<String> matches) {
+  private static boolean anyOf(Args args, Predicate<String> matches, Budget budget) {
     if (args.required(0, "prefix") instanceof Tuple tuple) {
-      return tuple.stream().anyMatch(part -> part instanceof String text && matches.test(text));
+      for (Object part : tuple) {
+        if (part instanceof String text) {
+          budget.steps(1 + text.length() / 64);
+          if (matches.test(text)) {
+            return true;
+          }
+        }
+      }
+      return false;
     }
     return matches.test(args.text(0, "prefix"));
   }
@@ -162,18 +170,20 @@ final class TextMethods {
     return Math.clamp(index < 0 ? index + size : index, 0, size);
   }
 
-  private static long place(String text, Args args, boolean first) {
+  private static long place(String text, Args args, boolean first, Budget budget) {
     String within = part(text, args, 1);
     String wanted = args.text(0, "sub");
+    budget.search(within, wanted);
     int hit = first ? within.indexOf(wanted) : within.lastIndexOf(wanted);
     long skipped = bound(args.integer(1, "start", 0), Values.length(text));
     return hit < 0 ? -1 : skipped + within.codePointCount(0, hit);
   }
 
-  private static Tuple partition(String text, String separator, boolean first) {
+  private static Tuple partition(String text, String separator, boolean first, Budget budget) {
     if (separator.isEmpty()) {
       throw new TemplateException("partition: empty separator");
     }
+    budget.search(text, separator);
     int hit = first ? text.indexOf(separator) : text.lastIndexOf(separator);
     if (hit < 0) {
       return new Tuple(first ? List.of(text, "", "") : List.of("", "", text));

@@ -9,6 +9,7 @@ import java.util.RandomAccess;
 final class Tuple extends AbstractList<Object> implements RandomAccess {
   private final List<Object> elements;
   private final List<String> names;
+  private int hash; // once it was asked for: of shared parts it would be computed again and again
 
   Tuple(List<Object> elements) {
     this(elements, List.of());
@@ -41,5 +42,13 @@ final class Tuple extends AbstractList<Object> implements RandomAccess {
   @Override
   public int size() {
     return elements.size();
+  }
+
+  @Override
+  public int hashCode() {
+    if (hash == 0) {
+      hash = super.hashCode();
+    }
+    return hash;
   }
 }

@@ -211,10 +211,8 @@ final class Values {
       if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
         boolean same = x.size() == y.size();
         for (Map.Entry<?, ?> entry : x.entrySet()) {
-          same =
-              same
-                  && y.containsKey(entry.getKey())
-                  && equal(entry.getValue(), y.get(entry.getKey()), budget);
+          Object key = key(entry.getKey(), budget);
+          same = same && y.containsKey(key) && equal(entry.getValue(), y.get(key), budget);
         }
         return same;
       }
@@ -352,21 +350,28 @@ final class Values {
   }
 
   /** A key of a dict: whole floats and booleans equal the integer, as in Python. */
-  static Object key(Object value) {
+  static Object key(Object value, Budget budget) {
     return switch (value) {
       case Boolean b -> (Object) (b ? 1L : 0L);
       case Double d when d == Math.rint(d) && Math.abs(d) < 1e15 -> (Object) d.longValue();
-      case List<?> list when !isKey(list) -> throw new TemplateException("a list cannot be a key");
-      case Map<?, ?> map -> throw new TemplateException("a dict cannot be a key");
       case null -> null;
-      default -> value;
+      default -> {
+        if (!isKey(value, budget)) {
+          throw new TemplateException("a " + typeName(value) + " cannot be a key");
+        }
+        yield value;
+      }
     };
   }
 
-  /** Whether a value can be a key; a list and a dict cannot. */
-  static boolean isKey(Object value) {
-    return !(value instanceof Map<?, ?>)
-        && (!(value instanceof List<?>)
-            || (value instanceof Tuple tuple && tuple.stream().allMatch(Values::isKey)));
+  /** Whether a value can be a key; what can change cannot, nor a tuple of such. */
+  static boolean isKey(Object value, Budget budget) {
+    if (!(value instanceof Tuple tuple)) {
+      return !(value instanceof List<?> || value instanceof Map<?, ?> || value instanceof View);
+    }
+    budget.enter();
+    boolean all = tuple.stream().allMatch(element -> isKey(element, budget));
+    budget.leave();
+    return all;
   }
 }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
@@ -20,6 +21,23 @@ class TemplateFuzzTest {
 
   /** Small enough that the worst mutant is quick, large enough that most of them run. */
   private static final Limits LIMITS = new Limits(1 << 16, 1 << 18, 200_000, 1 << 21, 200);
+
+  /** Of dict and list. */
+  private static final String[] METHODS = {
+    "items",
+    "get",
+    "pop",
+    "setdefault",
+    "update",
+    "copy",
+    "clear",
+    "append",
+    "extend",
+    "insert",
+    "remove",
+    "reverse",
+    "sort"
+  };
 
   private static final String[] PIECES = {
     "{%",
@@ -107,6 +125,69 @@ class TemplateFuzzTest {
           }
         });
     assertTrue(rendered[0] > ROUNDS / 20, "rendered: " + rendered[0]);
+  }
+
+  /** Filters, tests and methods, with values and arguments that nobody expects. */
+  @Test
+  void oddArgumentsEndInTextOrOneLine() {
+    List<String> odd =
+        List.of(
+            "none",
+            "missing",
+            "true",
+            "0",
+            "-1",
+            "9223372036854775807",
+            "(-9223372036854775807 - 1)",
+            "1.5",
+            "1e999",
+            "(1e999 - 1e999)",
+            "''",
+            "'a_1 <b>🙂'",
+            "[]",
+            "['x', none, 1]",
+            "(1, 'a')",
+            "{}",
+            "{'b': none, 1: [2]}",
+            "{'a': 1}.items()",
+            "([1, 2] | map('string'))",
+            "namespace(a=1)",
+            "cycler(1)",
+            "range");
+    List<String> calls = new ArrayList<>();
+    new TreeSet<>(Filters.NAMES).forEach(name -> calls.add(" | " + name));
+    new TreeSet<>(TextMethods.NAMES).forEach(name -> calls.add("." + name));
+    for (String name : METHODS) {
+      calls.add("." + name);
+    }
+    for (String name : new String[] {"divisibleby", "sameas", "eq", "lt", "in", "odd", "upper"}) {
+      calls.add(" is " + name);
+    }
+    int[] rendered = new int[1];
+    for (String call : calls) {
+      for (String value : odd) {
+        rendered[0] += rendersOrFails("{{ " + value + call + "() | list }}");
+        for (String first : odd) {
+          rendered[0] += rendersOrFails("{{ " + value + call + "(" + first + ") | string }}");
+          String second = odd.get((odd.indexOf(value) + odd.indexOf(first)) % odd.size());
+          rendered[0] +=
+              rendersOrFails("{{ " + value + call + "(" + first + ", " + second + ") | string }}");
+        }
+      }
+    }
+    assertTrue(rendered[0] > 10_000, "rendered: " + rendered[0]);
+  }
+
+  private static int rendersOrFails(String template) {
+    try {
+      Template.parse(template, LIMITS).render(Map.of(), GoldenTemplatesTest.CLOCK);
+      return 1;
+    } catch (TemplateException e) {
+      assertEquals(1, e.getMessage().lines().count(), template);
+      return 0;
+    } catch (RuntimeException | StackOverflowError e) {
+      throw new AssertionError(template, e);
+    }
   }
 
   private static String damaged(List<String> sources, SplittableRandom random) {
