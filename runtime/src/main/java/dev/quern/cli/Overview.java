@@ -5,12 +5,14 @@ import dev.quern.format.FormatException;
 import dev.quern.format.RowEncoding;
 import dev.quern.format.gguf.GgufFile;
 import dev.quern.kv.KvType;
+import dev.quern.model.ExpertStreams;
 import dev.quern.model.HuggingFaceConfig;
 import dev.quern.model.LeftAside;
 import dev.quern.model.MemoryFit;
 import dev.quern.model.ModelConfig;
 import dev.quern.model.ModelSource;
 import dev.quern.model.RunMemory;
+import dev.quern.model.Streaming;
 import dev.quern.model.TensorListing;
 import dev.quern.model.WeightSizes;
 import java.io.IOException;
@@ -166,7 +168,13 @@ record Overview(
       Optional<MemoryFit> fit =
           question.budget.isEmpty()
               ? Optional.empty()
-              : Optional.of(MemoryFit.of(config, weights, memory, question.budget.getAsLong()));
+              : Optional.of(
+                  MemoryFit.of(
+                      config,
+                      weights,
+                      memory,
+                      ExpertStreams.predictorBytes(path, config, Streaming.Prediction.BEST),
+                      question.budget.getAsLong()));
       variants.add(new Variant(bits, weights, fit));
     }
 

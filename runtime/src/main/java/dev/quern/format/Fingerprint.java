@@ -9,25 +9,28 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * Tells one source model from another without reading all its weights: SHA-256 over {@code
  * config.json} where there is one, then of each shard, in the order of their names, its name,
- * length, header (of safetensors the JSON, of GGUF all that precedes the first tensor) and samples
- * of what follows. Training moves every weight, so the next checkpoint of the same shapes differs
- * in the samples; a shard repaired elsewhere does not.
+ * length, header (of safetensors the JSON, of GGUF all that precedes the first tensor) and a sample
+ * of each of its tensors. So tensors that were trained further differ; one in which a few numbers
+ * were changed elsewhere does not.
  */
 public final class Fingerprint {
   private static final long MAX_CONFIG_BYTES = 64 << 20;
   private static final int PIECE_BYTES = 1 << 20;
 
-  /** Of each shard, evenly spaced from the first to the last byte of its weights. */
-  private static final int SAMPLES = 16;
+  /** From the middle of each tensor. */
+  private static final int SAMPLE_BYTES = 256;
 
-  private static final int SAMPLE_BYTES = 4096;
+  private static final SortedMap<Long, Long> NO_TENSORS = Collections.emptySortedMap();
 
   private Fingerprint() {}
 
@@ -51,12 +54,14 @@ public final class Fingerprint {
       addBytes(sha, Json.readBytes(config, MAX_CONFIG_BYTES));
     }
     try (SafetensorsFolder source = SafetensorsFolder.open(folder)) {
+      Map<Path, SortedMap<Long, Long>> tensors = new HashMap<>();
+      source.tensors().values().forEach(t -> add(tensors, t.file(), t.offset(), t.bytes()));
       for (Path file : source.files()) {
         addNameAndLength(sha, file);
         try (FileCursor in = FileCursor.open(file)) {
           long headerBytes = in.readLong(); // as SafetensorsFolder has just checked it
           addBytes(sha, in.readBytes(Math.toIntExact(headerBytes)));
-          addSamples(sha, in);
+          addSamples(sha, in, tensors.getOrDefault(file, NO_TENSORS));
         }
       }
     }
@@ -64,32 +69,37 @@ public final class Fingerprint {
 
   private static void addGguf(MessageDigest sha, Path model) throws IOException {
     try (GgufFile source = GgufFile.open(model)) {
-      Map<Path, Long> headerBytes = new HashMap<>();
-      source
-          .tensors()
-          .values()
-          .forEach(tensor -> headerBytes.merge(tensor.file(), tensor.offset(), Math::min));
+      Map<Path, SortedMap<Long, Long>> tensors = new HashMap<>();
+      source.tensors().values().forEach(t -> add(tensors, t.file(), t.offset(), t.bytes()));
       for (Path file : source.files()) {
         addNameAndLength(sha, file);
+        SortedMap<Long, Long> own = tensors.getOrDefault(file, NO_TENSORS);
         // A first shard may hold metadata and no tensor.
-        long bytes = headerBytes.getOrDefault(file, Files.size(file));
+        long bytes = own.isEmpty() ? Files.size(file) : own.firstKey();
         addLong(sha, bytes);
         try (FileCursor in = FileCursor.open(file)) {
           for (long left = bytes; left > 0; left -= PIECE_BYTES) {
             sha.update(in.readBytes((int) Math.min(PIECE_BYTES, left)));
           }
-          addSamples(sha, in);
+          addSamples(sha, in, own);
         }
       }
     }
   }
 
-  /** Of what follows the cursor. */
-  private static void addSamples(MessageDigest sha, FileCursor in) throws IOException {
-    int bytes = (int) Math.min(SAMPLE_BYTES, in.remaining());
-    long room = in.remaining() - bytes;
-    for (int i = 0; i < SAMPLES; i++) {
-      sha.update(in.bytesAt(in.position() + room * i / (SAMPLES - 1), bytes));
+  private static void add(
+      Map<Path, SortedMap<Long, Long>> tensors, Path file, long offset, long bytes) {
+    tensors.computeIfAbsent(file, f -> new TreeMap<>()).merge(offset, bytes, Math::max);
+  }
+
+  /**
+   * @param tensors offset in the file → length
+   */
+  private static void addSamples(MessageDigest sha, FileCursor in, SortedMap<Long, Long> tensors)
+      throws IOException {
+    for (Map.Entry<Long, Long> tensor : tensors.entrySet()) {
+      int bytes = (int) Math.min(SAMPLE_BYTES, tensor.getValue());
+      sha.update(in.bytesAt(tensor.getKey() + (tensor.getValue() - bytes) / 2, bytes));
     }
   }
 

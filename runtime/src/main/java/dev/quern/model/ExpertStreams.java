@@ -22,7 +22,6 @@ import dev.quern.system.DiskSpeed;
 import dev.quern.system.IoMode;
 import dev.quern.system.MemoryStatus;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -98,7 +97,7 @@ public final class ExpertStreams implements AutoCloseable {
                   + weights.restResident()
                   + streaming.policy().stateBytes(layers, config.numExperts())
                   + (standIns ? weights.standInBytes() : 0)
-                  + predictorBytes(pack, streaming.prediction());
+                  + predictorBytes(pack.path(), config, streaming.prediction());
           long least = Math.multiplyExact(largest, config.topK());
           yield new Plan(other, Math.min(bytes - other, all), all, least).check();
         }
@@ -265,12 +264,11 @@ public final class ExpertStreams implements AutoCloseable {
   }
 
   private Optional<ExpertPredictor> predictor(Model model, Path pack) throws IOException {
-    boolean hasShadow = Files.exists(pack.resolve(ShadowFile.FOLDER));
     return switch (streaming.prediction()) {
       case NONE -> Optional.empty();
       case NEXT_ROUTER -> Optional.of(nextRouter(model));
       case SHADOW -> Optional.of(shadow(model, pack));
-      case BEST -> Optional.of(hasShadow ? shadow(model, pack) : nextRouter(model));
+      case BEST -> Optional.of(ShadowFile.isIn(pack) ? shadow(model, pack) : nextRouter(model));
     };
   }
 
@@ -279,19 +277,19 @@ public final class ExpertStreams implements AutoCloseable {
    *
    * @param model a pack, or what it will be made from
    */
-  public static long predictorBytes(ModelSource model, Streaming.Prediction prediction) {
-    Path weights = model.path().resolve(ShadowFile.FOLDER).resolve(ShadowFile.WEIGHTS_NAME);
-    boolean shadow =
-        prediction == Streaming.Prediction.SHADOW
-            || prediction == Streaming.Prediction.BEST && Files.exists(weights);
-    if (shadow) {
-      return weights.toFile().length(); // 0 where it is missing, which opening it says
-    }
-    if (prediction == Streaming.Prediction.NONE) {
-      return 0;
-    }
-    ModelConfig config = model.config();
-    return MemoryFit.expertCount(config) * config.hiddenSize() * Float.BYTES;
+  public static long predictorBytes(
+      Path model, ModelConfig config, Streaming.Prediction prediction) {
+    return switch (prediction) {
+      case NONE -> 0;
+      case NEXT_ROUTER -> MemoryFit.expertCount(config) * config.hiddenSize() * Float.BYTES;
+      case SHADOW -> // 0 where it is missing, which opening it says
+          model.resolve(ShadowFile.FOLDER).resolve(ShadowFile.WEIGHTS_NAME).toFile().length();
+      case BEST -> {
+        Streaming.Prediction best =
+            ShadowFile.isIn(model) ? Streaming.Prediction.SHADOW : Streaming.Prediction.NEXT_ROUTER;
+        yield predictorBytes(model, config, best);
+      }
+    };
   }
 
   private ExpertPredictor shadow(Model model, Path pack) throws IOException {

@@ -22,13 +22,15 @@ public sealed interface MemoryFit {
   record Nothing(long needed) implements MemoryFit {}
 
   /**
-   * @param budget bytes for weights, cache, buffers and the virtual machine together
+   * @param predictor bytes, see {@link ExpertStreams#predictorBytes}
+   * @param budget bytes for weights, cache, buffers, predictor and the virtual machine together
    */
-  static MemoryFit of(ModelConfig config, WeightSizes weights, RunMemory memory, long budget) {
+  static MemoryFit of(
+      ModelConfig config, WeightSizes weights, RunMemory memory, long predictor, long budget) {
     if (budget < 1) {
       throw new IllegalArgumentException("memory: expected at least 1 byte, found " + budget);
     }
-    long always = memory.bytes() + weights.restResident();
+    long always = memory.bytes() + weights.restResident() + predictor;
     if (always + weights.expertBytes() <= budget) {
       return new Everything();
     }

@@ -127,6 +127,11 @@ public final class Model implements AutoCloseable {
     return matMul.workers().threads();
   }
 
+  /** Tokens of the longest session that the Java heap can hold, up to the model's context. */
+  public int longestSession() {
+    return RunMemory.longest(config(), options.kvType());
+  }
+
   /**
    * An empty text.
    *

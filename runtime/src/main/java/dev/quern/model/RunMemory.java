@@ -161,13 +161,39 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
    * @throws IllegalArgumentException if the Java heap, where all of this lies, cannot hold it
    */
   void requireHeap() {
-    long needed = cache + states + buffers;
-    long heap = Runtime.getRuntime().maxMemory();
-    if (needed > heap) {
+    if (!fitsHeap()) {
       throw new IllegalArgumentException(
-          "context: %,d positions take %,d MB of the Java heap, which may have %,d MB. Shorten the context, or allow more (QUERN_JAVA_OPTS=-Xmx...)"
-              .formatted(context, Math.ceilDiv(needed, 1_000_000), heap / 1_000_000));
+          "context: %,d positions take %,d MB of the Java heap, which has %,d MB for them. Shorten the context, or allow more (QUERN_JAVA_OPTS=-Xmx...)"
+              .formatted(context, Math.ceilDiv(onHeap(), 1_000_000), heap() / 1_000_000));
     }
+  }
+
+  private boolean fitsHeap() {
+    return onHeap() <= heap();
+  }
+
+  private long onHeap() {
+    return cache + states + buffers;
+  }
+
+  /** A sixteenth is for everything else. */
+  private static long heap() {
+    return Runtime.getRuntime().maxMemory() / 16 * 15;
+  }
+
+  /** Positions of the longest context that the Java heap can hold; 0 if it holds none. */
+  static int longest(ModelConfig config, KvType kvType) {
+    int fits = 0;
+    int tooMany = config.maxPositions() + 1;
+    while (tooMany - fits > 1) {
+      int context = fits + (tooMany - fits) / 2;
+      if (of(config, context, kvType).fitsHeap()) {
+        fits = context;
+      } else {
+        tooMany = context;
+      }
+    }
+    return fits;
   }
 
   /** Everything, the virtual machine included. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.quern.kv.KvType;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -44,6 +45,12 @@ class RunMemoryTest {
   @Test
   void whatTheJavaHeapCannotHoldIsRefused() {
     RunMemory.of(model(GROUPED), 300, KvType.F16).requireHeap();
+    assertEquals(4096, RunMemory.longest(model(GROUPED), KvType.F16));
+    TokenMixer[] many = Collections.nCopies(100_000, GROUPED).toArray(TokenMixer[]::new);
+    int longest = RunMemory.longest(model(many), KvType.F16); // of 6.4 MB per position
+    RunMemory.of(model(many), longest, KvType.F16).requireHeap();
+    RunMemory more = RunMemory.of(model(many), longest + 1, KvType.F16);
+    assertThrows(IllegalArgumentException.class, more::requireHeap);
     long heap = Runtime.getRuntime().maxMemory();
     RunMemory memory = new RunMemory(300, 0, heap - 100, 60, 41);
     String message = assertThrows(IllegalArgumentException.class, memory::requireHeap).getMessage();

@@ -230,7 +230,7 @@ public final class StreamingPlan {
         memory.bytes()
             + WeightSizes.of(pack).restResident()
             + stateBytes(question.policy(), pack.config())
-            + ExpertStreams.predictorBytes(pack, Streaming.Prediction.BEST),
+            + ExpertStreams.predictorBytes(pack.path(), pack.config(), Streaming.Prediction.BEST),
         Math.ceilDiv(bytes, experts),
         experts,
         whole.isPresent() ? products.adjusted(whole.getAsDouble() + cache) : products);
@@ -254,7 +254,7 @@ public final class StreamingPlan {
         memory.bytes()
             + weights.restResident()
             + stateBytes(policy, config)
-            + ExpertStreams.predictorBytes(model, Streaming.Prediction.BEST),
+            + ExpertStreams.predictorBytes(model.path(), config, Streaming.Prediction.BEST),
         PageMemory.roundUp(Math.ceilDiv(weights.expertBytes(), experts)),
         experts,
         DecodeCost.of(config, DecodeCost.converted(encodings, bits), memory.context(), kernels));

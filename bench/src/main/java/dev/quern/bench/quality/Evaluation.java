@@ -78,11 +78,7 @@ public final class Evaluation {
     List<ConvertedVariant> variants = convert();
     List<Path> paths = new ArrayList<>(List.of(options.model()));
     variants.forEach(variant -> paths.add(variant.pack()));
-    List<Quality> quality;
-    try (LockstepRunner runner =
-        LockstepRunner.open(paths, options.windowTokens(), options.threads())) {
-      quality = quality(runner, paths, windows);
-    }
+    List<Quality> quality = quality(paths, windows);
     // Quality is that of the weights, in float32; speed is what generating them has.
     try (LockstepRunner runner =
         LockstepRunner.asGenerating(paths, options.windowTokens(), options.threads())) {
@@ -154,12 +150,11 @@ public final class Evaluation {
   }
 
   /** Scores of every model, in the order of the paths. */
-  private List<Quality> quality(LockstepRunner runner, List<Path> paths, List<int[]> windows)
-      throws IOException {
+  private List<Quality> quality(List<Path> paths, List<int[]> windows) throws IOException {
     List<List<WindowScore>> scores =
         options.master().isPresent()
             ? scoresOnSpark(options.master().get(), paths, windows)
-            : scoresHere(runner, windows);
+            : scoresHere(paths, windows);
     List<Quality> quality = new ArrayList<>();
     for (int i = 0; i < paths.size(); i++) {
       int model = i;
@@ -168,13 +163,17 @@ public final class Evaluation {
     return quality;
   }
 
-  private List<List<WindowScore>> scoresHere(LockstepRunner runner, List<int[]> windows) {
+  private List<List<WindowScore>> scoresHere(List<Path> paths, List<int[]> windows)
+      throws IOException {
     List<List<WindowScore>> scores = new ArrayList<>();
     int step = Math.max(1, windows.size() / 10);
-    for (int[] window : windows) {
-      scores.add(runner.score(window));
-      if (scores.size() % step == 0 || scores.size() == windows.size()) {
-        progress.accept("perplexity: window %d of %d".formatted(scores.size(), windows.size()));
+    try (LockstepRunner runner =
+        LockstepRunner.open(paths, options.windowTokens(), options.threads())) {
+      for (int[] window : windows) {
+        scores.add(runner.score(window));
+        if (scores.size() % step == 0 || scores.size() == windows.size()) {
+          progress.accept("perplexity: window %d of %d".formatted(scores.size(), windows.size()));
+        }
       }
     }
     return scores;

@@ -18,7 +18,7 @@ public record Results(
     Machine machine,
     List<VariantResult> variants,
     List<WeightHistogram> histograms) {
-  public static final int SCHEMA_VERSION = 1;
+  public static final int SCHEMA_VERSION = 2;
 
   public Results {
     variants = List.copyOf(variants);

@@ -44,7 +44,7 @@ final class MemoryRuns {
           RunMemory.of(config, context, KvType.F16).bytes()
               + WeightSizes.of(source).restResident()
               + CachePolicyKind.DEFAULT.stateBytes(config.numLayers(), config.numExperts())
-              + ExpertStreams.predictorBytes(source, Streaming.Prediction.BEST)
+              + ExpertStreams.predictorBytes(pack, config, Streaming.Prediction.BEST)
               + Math.round(share * experts) * slotBytes;
     }
     List<String> command = new ArrayList<>();

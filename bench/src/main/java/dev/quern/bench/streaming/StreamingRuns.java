@@ -1,5 +1,6 @@
 package dev.quern.bench.streaming;
 
+import dev.quern.bench.speed.Throughput;
 import dev.quern.bench.streaming.StreamingResults.Decoding;
 import dev.quern.bench.streaming.StreamingResults.Memory;
 import dev.quern.bench.streaming.StreamingResults.Prefilling;
@@ -164,7 +165,7 @@ final class StreamingRuns {
     ratios.sort(null);
     OptionalDouble share =
         device == 0 ? OptionalDouble.empty() : OptionalDouble.of((double) device / read);
-    return new Reading(median(plain), median(store), ratios, readers, share);
+    return new Reading(Throughput.median(plain), Throughput.median(store), ratios, readers, share);
   }
 
   private static void readEverything(Model model) {
@@ -186,10 +187,6 @@ final class StreamingRuns {
         store.end();
       }
     }
-  }
-
-  private static double median(List<Double> values) {
-    return values.stream().sorted().toList().get(values.size() / 2);
   }
 
   /** Decodes the protocol's tokens in several ways with the same memory. */

@@ -57,7 +57,7 @@ class ReportTest {
             "[]",
             json.substring(0, json.length() / 2),
             json.replaceFirst("\"perplexity\" : [0-9.]+", "\"perplexity\" : null"),
-            json.replaceFirst("\"schemaVersion\" : 1", "\"schemaVersion\" : 2"),
+            json.replaceFirst("\"schemaVersion\" : 2", "\"schemaVersion\" : 1"),
             json.replaceFirst("\"method\" : \"original\"", "\"method\" : \"affine\""),
             "[".repeat(10_000));
     for (String text : damaged) {

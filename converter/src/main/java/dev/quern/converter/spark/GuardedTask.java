@@ -31,7 +31,7 @@ record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
 
   record Done<R extends Serializable>(R value) implements Result<R> {}
 
-  record Failed<R extends Serializable>(IOException cause) implements Result<R> {}
+  record Failed<R extends Serializable>(Exception cause) implements Result<R> {}
 
   /** Another task had failed before this one began. */
   record Skipped<R extends Serializable>() implements Result<R> {}
@@ -42,6 +42,7 @@ record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
    * @param work folder of the marker
    * @return in the order of the items
    * @throws IOException what the first failing task threw
+   * @throws IllegalArgumentException likewise
    */
   static <T, R extends Serializable> List<R> map(
       JavaSparkContext context, Path work, List<T> items, Body<T, R> body) throws IOException {
@@ -57,18 +58,25 @@ record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
             .collect();
     List<R> values = new ArrayList<>();
     for (Result<R> result : results) {
-      if (result instanceof Failed<R>(IOException cause)) {
-        throw cause;
+      if (result instanceof Failed<R>(Exception cause)) {
+        throw thrown(cause);
       }
     }
     for (Result<R> result : results) {
       switch (result) {
         case Done<R>(R value) -> values.add(value);
-        case Failed<R>(IOException cause) -> throw cause;
+        case Failed<R>(Exception cause) -> throw thrown(cause);
         case Skipped<R>() -> throw new IOException(marker + ": appeared by itself");
       }
     }
     return values;
+  }
+
+  private static IOException thrown(Exception cause) {
+    if (cause instanceof IllegalArgumentException refused) {
+      throw refused;
+    }
+    return (IOException) cause;
   }
 
   @Override
@@ -79,7 +87,7 @@ record GuardedTask<T, R extends Serializable>(String marker, Body<T, R> body)
     }
     try {
       return new Done<>(body.run(item));
-    } catch (IOException e) {
+    } catch (IOException | IllegalArgumentException e) {
       try {
         Files.createDirectories(file.toAbsolutePath().getParent());
         Files.write(file, new byte[0]);

@@ -107,13 +107,17 @@ public final class SparkMap {
   }
 
   /**
-   * What a task threw, if it was an IOException; otherwise throws the exception itself. Spark is
-   * written in Scala and throws its SparkException, a checked one, without declaring it.
+   * What a task threw, if it was an IOException; throws what it refused, otherwise the exception
+   * itself. Spark is written in Scala and throws its SparkException, a checked one, without
+   * declaring it.
    */
   private static IOException unwrapped(Exception e) {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof IOException io) {
         return io;
+      }
+      if (cause instanceof IllegalArgumentException refused) {
+        throw refused;
       }
     }
     throw e instanceof RuntimeException unchecked ? unchecked : new IllegalStateException(e);

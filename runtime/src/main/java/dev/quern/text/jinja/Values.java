@@ -370,6 +370,7 @@ final class Values {
       return !(value instanceof List<?> || value instanceof Map<?, ?> || value instanceof View);
     }
     budget.enter();
+    budget.steps(tuple.size());
     boolean all = tuple.stream().allMatch(element -> isKey(element, budget));
     budget.leave();
     return all;
