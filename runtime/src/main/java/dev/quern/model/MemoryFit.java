@@ -30,10 +30,11 @@ public sealed interface MemoryFit {
     if (budget < 1) {
       throw new IllegalArgumentException("memory: expected at least 1 byte, found " + budget);
     }
-    long always = memory.bytes() + weights.restResident() + predictor;
+    long always = memory.bytes() + weights.restResident();
     if (always + weights.expertBytes() <= budget) {
       return new Everything();
     }
+    always += predictor; // which only those experts need that are read
     long count = expertCount(config);
     if (count == 0) {
       return new Nothing(always);

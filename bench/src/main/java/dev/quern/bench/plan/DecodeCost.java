@@ -73,7 +73,7 @@ public record DecodeCost(
   /** As a pack has them. */
   static Stored in(ModelSource.Packed pack) {
     return asked -> {
-      // Where the embedding would be the head, one of other bits may be.
+      // The embedding of a tied model is its head, unless that is stored at other bits.
       boolean head = asked.role() == TensorRole.EMBEDDING && pack.hasHead();
       TensorKey key = head ? TensorKey.of(TensorRole.HEAD) : asked;
       if (key.role().scope() == TensorRole.Scope.EXPERT) {
