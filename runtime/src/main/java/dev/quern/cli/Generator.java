@@ -118,8 +118,8 @@ public final class Generator {
       throw new IllegalArgumentException(
           "the prompt has %d tokens, the model's context %d".formatted(promptTokens, context));
     }
-    long wanted = Math.min(context, (long) promptTokens + request.maxTokens);
-    int room = (int) Math.min(wanted, Math.max(promptTokens, model.longestSession()));
+    int wanted = (int) Math.min(context, (long) promptTokens + request.maxTokens);
+    int room = Math.max(promptTokens, model.longestSession(wanted));
     try (Session session = model.newSession(room)) {
       observers.forEach(session::observe);
       return new Run(session, tokenizer, request, sink).run();

@@ -127,9 +127,13 @@ public final class Model implements AutoCloseable {
     return matMul.workers().threads();
   }
 
-  /** Tokens of the longest session that the Java heap can hold, up to the model's context. */
-  public int longestSession() {
-    return RunMemory.longest(config(), options.kvType());
+  /**
+   * Tokens of the longest session that the Java heap can hold.
+   *
+   * @param most that are wanted, 1 to {@link ModelConfig#maxPositions}
+   */
+  public int longestSession(int most) {
+    return RunMemory.longest(config(), most, options.kvType());
   }
 
   /**

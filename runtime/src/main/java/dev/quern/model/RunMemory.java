@@ -181,10 +181,17 @@ public record RunMemory(int context, long cachePerToken, long cache, long states
     return Runtime.getRuntime().maxMemory() / 16 * 15;
   }
 
-  /** Positions of the longest context that the Java heap can hold; 0 if it holds none. */
-  static int longest(ModelConfig config, KvType kvType) {
+  /**
+   * Positions of the longest context that the Java heap can hold; 0 if it holds none.
+   *
+   * @param most that are wanted, at least 1
+   */
+  static int longest(ModelConfig config, int most, KvType kvType) {
+    if (of(config, most, kvType).fitsHeap()) {
+      return most;
+    }
     int fits = 0;
-    int tooMany = config.maxPositions() + 1;
+    int tooMany = most;
     while (tooMany - fits > 1) {
       int context = fits + (tooMany - fits) / 2;
       if (of(config, context, kvType).fitsHeap()) {

@@ -45,9 +45,9 @@ class RunMemoryTest {
   @Test
   void whatTheJavaHeapCannotHoldIsRefused() {
     RunMemory.of(model(GROUPED), 300, KvType.F16).requireHeap();
-    assertEquals(4096, RunMemory.longest(model(GROUPED), KvType.F16));
+    assertEquals(4096, RunMemory.longest(model(GROUPED), 4096, KvType.F16));
     TokenMixer[] many = Collections.nCopies(100_000, GROUPED).toArray(TokenMixer[]::new);
-    int longest = RunMemory.longest(model(many), KvType.F16); // of 6.4 MB per position
+    int longest = RunMemory.longest(model(many), 4096, KvType.F16); // of 6.4 MB per position
     RunMemory.of(model(many), longest, KvType.F16).requireHeap();
     RunMemory more = RunMemory.of(model(many), longest + 1, KvType.F16);
     assertThrows(IllegalArgumentException.class, more::requireHeap);
